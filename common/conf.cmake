@@ -1,0 +1,1 @@
+# hf_conf: nginx grammar, units, .env (see conf_lexer.h)

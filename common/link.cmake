@@ -1,0 +1,1 @@
+# hf_link: the two socket contracts (see PROTOCOL.md)

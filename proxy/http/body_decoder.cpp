@@ -1,0 +1,1 @@
+#include "proxy/http/body_decoder.h"

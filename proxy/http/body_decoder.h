@@ -1,0 +1,83 @@
+// Takes a message body out of its framing (RFC 9112 sections 6 and 7): content length, chunked, or
+// until the connection ends. Pure and incremental; the pieces are views into the input, nothing is
+// copied or kept. Any split of the same bytes yields the same data, end and error.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "proxy/http/message.h"
+
+namespace holdfast::proxy::http {
+
+class BodyDecoder {
+ public:
+  enum class State : uint8_t {
+    more,      // feed what follows the consumed bytes
+    end,       // the message is complete; bytes after `consumed` belong to the next one
+    failed,    // malformed: nothing further may be read from this connection
+    too_large  // decoded data would exceed the limit; `data` of this step is empty
+  };
+  struct Step {
+    size_t consumed = 0;    // > 0 unless the input is empty or the state is not `more`
+    std::string_view data;  // decoded bytes, a view into the input; may be empty
+    State state = State::more;
+  };
+
+  BodyDecoder() = default;
+  // `bytes_max`: bound on decoded bytes; UINT64_MAX for none (responses).
+  explicit BodyDecoder(Framing framing, uint64_t bytes_max = UINT64_MAX) noexcept;
+
+  // Decodes the next piece of `in`; call again with the rest while it returns `more` and input is
+  // left. A body of kind none, or of length 0, ends at once (also on empty input).
+  Step next(std::string_view in) noexcept;
+
+  // The peer closed cleanly: true when that completes the message (until_close, or already ended).
+  bool finish_at_eof() noexcept;
+
+  bool ended() const noexcept { return phase_ == Phase::ended; }
+  const char *error() const noexcept { return error_; }  // REQUIRES: failed. Fixed text
+  uint64_t decoded_bytes() const noexcept { return decoded_bytes_; }
+  Framing framing() const noexcept { return framing_; }
+
+ private:
+  enum class Phase : uint8_t {
+    data,        // inside content
+    size_first,  // first digit of a chunk size
+    size,        // further digits
+    extension,   // after ";" or blanks before it
+    size_lf,     // LF ending the size line
+    data_cr,     // CR after chunk data
+    data_lf,
+    trailer_line,  // inside the trailer section
+    trailer_lf,
+    ended,
+    failed
+  };
+  Step fail(const char *reason) noexcept;
+  bool decode_framing(char c) noexcept;  // one byte outside data; false: malformed
+  bool overhead_exceeded() const noexcept;
+
+  Framing framing_;
+  uint64_t bytes_max_ = UINT64_MAX;
+  uint64_t decoded_bytes_ = 0;
+  uint64_t left_bytes_ = 0;      // of the content or the current chunk
+  uint64_t overhead_bytes_ = 0;  // framing bytes seen
+  const char *error_ = "";
+  uint32_t extension_bytes_ = 0;        // of the current chunk
+  uint32_t extension_total_bytes_ = 0;  // of the whole body
+  uint32_t trailer_bytes_ = 0;
+  uint16_t trailer_fields_ = 0;
+  uint8_t size_digits_ = 0;
+  uint8_t sub_ = 0;  // position inside extension or trailer grammar
+  Phase phase_ = Phase::ended;
+};
+
+// Writes the line that opens a chunk of `bytes` (> 0) into `out` (REQUIRES: 20 bytes) and returns its length:
+// "1f40\r\n". The data and kChunkEnd follow; kLastChunk ends the body.
+size_t write_chunk_open(char *out, uint64_t bytes) noexcept;
+inline constexpr std::string_view kChunkEnd = "\r\n";
+inline constexpr std::string_view kLastChunk = "0\r\n\r\n";
+
+}  // namespace holdfast::proxy::http

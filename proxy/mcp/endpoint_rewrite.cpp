@@ -1,0 +1,1 @@
+#include "proxy/mcp/endpoint_rewrite.h"

@@ -1,0 +1,1 @@
+#include "proxy/mcp/rpc_scanner.h"

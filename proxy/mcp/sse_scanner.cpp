@@ -1,0 +1,1 @@
+#include "proxy/mcp/sse_scanner.h"

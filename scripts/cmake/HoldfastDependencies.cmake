@@ -1,0 +1,24 @@
+# Every third-party library, as IMPORTED targets; a missing one fails naming its Debian package.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+
+# hf_require(TARGET MODULE DEBIAN_PACKAGE): PkgConfig::TARGET or a clear error.
+function(hf_require target module package)
+  pkg_check_modules(${target} QUIET IMPORTED_TARGET GLOBAL ${module})
+  if(NOT ${target}_FOUND)
+    message(FATAL_ERROR "${module} not found: apt-get install ${package} (or run scripts/setup.sh)")
+  endif()
+endfunction()
+
+hf_require(EVENT libevent_core libevent-dev)
+hf_require(EVENT_EXTRA libevent_extra libevent-dev)
+hf_require(JANSSON jansson libjansson-dev)
+hf_require(CRYPTO libcrypto libssl-dev)
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(Evhtp REQUIRED)
+find_package(prometheus-cpp CONFIG REQUIRED)
+find_package(CLI11 CONFIG REQUIRED)
+if(HOLDFAST_TESTS)
+  hf_require(CMOCKA cmocka libcmocka-dev)
+endif()

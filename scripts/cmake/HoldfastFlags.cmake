@@ -1,0 +1,48 @@
+# One INTERFACE target with every compile and link flag; each of our targets links it.
+add_library(holdfast_flags INTERFACE)
+target_include_directories(holdfast_flags INTERFACE ${CMAKE_SOURCE_DIR})
+target_compile_definitions(holdfast_flags INTERFACE _GNU_SOURCE)
+target_compile_options(holdfast_flags INTERFACE
+  -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wformat=2 -Werror=format-security
+  -fstack-protector-strong -fno-strict-aliasing
+  -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
+if(HOLDFAST_WERROR)
+  target_compile_options(holdfast_flags INTERFACE -Werror)
+endif()
+
+if(HOLDFAST_SANITIZE)
+  # A list, not a generator expression: the comma in address,undefined would break it.
+  target_compile_options(holdfast_flags INTERFACE -fsanitize=${HOLDFAST_SANITIZE} -fno-omit-frame-pointer
+                         -fno-sanitize-recover=all -O1 -g)
+  target_link_options(holdfast_flags INTERFACE -fsanitize=${HOLDFAST_SANITIZE})
+  target_compile_definitions(holdfast_flags INTERFACE _GLIBCXX_ASSERTIONS)
+else()
+  target_compile_options(holdfast_flags INTERFACE -fstack-clash-protection -fcf-protection=full
+                         -ftrivial-auto-var-init=zero)
+  target_compile_definitions(holdfast_flags INTERFACE _GLIBCXX_ASSERTIONS)
+  if(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
+    if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_GREATER_EQUAL 12)
+      target_compile_options(holdfast_flags INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
+    else()
+      target_compile_options(holdfast_flags INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+    endif()
+  endif()
+  target_link_options(holdfast_flags INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack)
+endif()
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+include(CheckPIESupported)
+check_pie_supported()
+
+# hf_library(NAME SOURCES... LINK LIBS...): one static library with our flags.
+function(hf_library name)
+  cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
+  add_library(${name} STATIC ${ARG_UNPARSED_ARGUMENTS})
+  target_link_libraries(${name} PUBLIC holdfast_flags ${ARG_LINK})
+endfunction()
+
+# hf_program(NAME SOURCES... LINK LIBS...): one executable in bin/ with our flags.
+function(hf_program name)
+  cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
+  add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
+  target_link_libraries(${name} PRIVATE holdfast_flags ${ARG_LINK})
+endfunction()

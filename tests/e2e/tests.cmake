@@ -1,0 +1,1 @@
+# Tests of this folder; paths are relative to tests/.
