@@ -1,6 +1,6 @@
 // The one source of time. Everything that decides by time asks a Clock, so that tests and the
-// simulation can hold it still; nothing else in the project calls now(). Idle ages and deadlines use
-// the monotonic side; wall time is for display only.
+// simulation can hold it still; nothing else in the project calls now(). Idle ages and deadlines
+// use the monotonic side; wall time is for display only.
 #pragma once
 
 #include <chrono>

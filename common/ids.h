@@ -1,6 +1,6 @@
-// Session ids as Holdfast mints them: 24 random bytes in base64url, 32 characters. The whole id is a
-// credential; its first 8 characters, the handle, are the public name and the only part that logs,
-// lists and pages show. Pure except mint(), which draws from the kernel. Any thread.
+// Session ids as Holdfast mints them: 24 random bytes in base64url, 32 characters. The whole id is
+// a credential; its first 8 characters, the handle, are the public name and the only part that
+// logs, lists and pages show. Pure except mint(), which draws from the kernel. Any thread.
 #pragma once
 
 #include <cstddef>
@@ -30,7 +30,8 @@ inline std::string_view handle_of(std::string_view session_id) noexcept {
 // A keyed hash (SipHash-2-4, key drawn once per process) for tables whose keys a peer may choose.
 uint64_t keyed_hash(std::string_view bytes) noexcept;
 
-// Hash functor for unordered containers with string keys chosen by peers; allows string_view look-up.
+// Hash functor for unordered containers with string keys chosen by peers; allows string_view
+// look-up.
 struct KeyedHash {
   using is_transparent = void;
   size_t operator()(std::string_view text) const noexcept { return keyed_hash(text); }

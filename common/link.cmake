@@ -1,1 +1,8 @@
-# hf_link: the two socket contracts (see PROTOCOL.md)
+# hf_link: JSON, line sockets and the link's messages (PROTOCOL.md).
+hf_library(hf_link
+  json.cpp
+  line_codec.cpp
+  link_messages.cpp
+  unix_channel.cpp
+  unix_listener.cpp
+  LINK hf_common PkgConfig::JANSSON PkgConfig::EVENT)

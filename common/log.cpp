@@ -27,7 +27,8 @@ class AppendSink final : public spdlog::sinks::base_sink<std::mutex> {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (!file_) return {};
     UniqueFd fresh(::open(target_.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640));
-    if (!fresh) return Error{Errc::io, errno, "cannot reopen log " + target_ + ": " + std::strerror(errno)};
+    if (!fresh)
+      return Error{Errc::io, errno, "cannot reopen log " + target_ + ": " + std::strerror(errno)};
     file_ = std::move(fresh);
     return {};
   }
@@ -73,7 +74,8 @@ Result<void> log_open(const std::string &target, LogLevel level) {
   UniqueFd fd;
   if (target != "stderr") {
     fd.reset(::open(target.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640));
-    if (!fd) return Error{Errc::io, errno, "cannot open log " + target + ": " + std::strerror(errno)};
+    if (!fd)
+      return Error{Errc::io, errno, "cannot open log " + target + ": " + std::strerror(errno)};
   }
   state().sink = std::make_shared<AppendSink>(target, std::move(fd));
   state().level = level;
@@ -88,7 +90,9 @@ void log_prefix(std::string_view program) {
   state().rebuild();
 }
 
-bool log_enabled(LogLevel level) noexcept { return level >= state().level.load(std::memory_order_relaxed); }
+bool log_enabled(LogLevel level) noexcept {
+  return level >= state().level.load(std::memory_order_relaxed);
+}
 
 void log_line(LogLevel level, std::string_view text) noexcept {
   state().logger->info("{} {}", kLevelWords[static_cast<size_t>(level)], text);

@@ -107,13 +107,13 @@ struct Framing {
 struct RequestHead {
   Method method = Method::get;
   std::string_view method_name;
-  std::string_view target;     // what is forwarded: origin-form, path and query ("*" for OPTIONS *)
-  std::string_view path;       // of target, up to "?"; never decoded
-  std::string_view query;      // after "?"; empty when there is none
-  std::string_view host;       // the validated Host value with its port; empty only in HTTP/1.0
-  std::string_view scheme;     // of an absolute-form target, else empty
-  uint8_t minor_version = 1;   // HTTP/1.x
-  bool keep_alive = false;     // the client may reuse the connection (9112 9.3)
+  std::string_view target;    // what is forwarded: origin-form, path and query ("*" for OPTIONS *)
+  std::string_view path;      // of target, up to "?"; never decoded
+  std::string_view query;     // after "?"; empty when there is none
+  std::string_view host;      // the validated Host value with its port; empty only in HTTP/1.0
+  std::string_view scheme;    // of an absolute-form target, else empty
+  uint8_t minor_version = 1;  // HTTP/1.x
+  bool keep_alive = false;    // the client may reuse the connection (9112 9.3)
   bool expect_continue = false;  // HTTP/1.1 and Expect: 100-continue
   Framing framing;
   FieldList fields;

@@ -1,5 +1,5 @@
-// The legacy transport's `endpoint` event (HTTP+SSE 2024-11-05): understands the backend's value and
-// writes ours. Pure.
+// The legacy transport's `endpoint` event (HTTP+SSE 2024-11-05): understands the backend's value
+// and writes ours. Pure.
 #pragma once
 
 #include <string>
@@ -13,13 +13,14 @@ inline constexpr size_t kEndpointEventBytesMax = 8 * 1024;  // the whole first e
 
 // Where a backend wants messages of a legacy session to be POSTed.
 // `value`: the data of the endpoint event, a relative or absolute URI (RFC 3986 section 5).
-// `base_path`: path of the GET that opened the stream. `allowed_authorities`: host[:port] values that
-// count as the backend's own origin (its address, and the Host we forwarded), compared without case,
-// default port 80/443 implied. Result: the origin-form target (path and query, only bytes a request
-// target may have). Errc::protocol: malformed, another origin, userinfo, a fragment is dropped,
-// a scheme other than http(s).
+// `base_path`: path of the GET that opened the stream. `allowed_authorities`: host[:port] values
+// that count as the backend's own origin (its address, and the Host we forwarded), compared without
+// case, default port 80/443 implied. Result: the origin-form target (path and query, only bytes a
+// request target may have). Errc::protocol: malformed, another origin, userinfo, a fragment is
+// dropped, a scheme other than http(s).
 Result<std::string> resolve_endpoint(std::string_view value, std::string_view base_path,
-                                     const std::string_view *allowed_authorities, size_t authorities_count);
+                                     const std::string_view *allowed_authorities,
+                                     size_t authorities_count);
 
 // The whole event we send instead: "event: endpoint\ndata: PATH?sessionId=ID\n\n".
 // `path`: the path of the client's GET as received.

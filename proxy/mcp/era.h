@@ -1,6 +1,6 @@
 // Which of the three MCP transports a request belongs to, per request and without configuration.
-// Pure functions over parsed heads. mcp-wire: legacy = HTTP+SSE 2024-11-05; session = streamable HTTP
-// 2025-03-26 … 2025-11-25; modern = sessionless 2026-07-28 and later.
+// Pure functions over parsed heads. mcp-wire: legacy = HTTP+SSE 2024-11-05; session = streamable
+// HTTP 2025-03-26 … 2025-11-25; modern = sessionless 2026-07-28 and later.
 #pragma once
 
 #include <string_view>
@@ -13,7 +13,8 @@ namespace holdfast::proxy::mcp {
 bool is_modern_version(std::string_view version);
 
 // True when an Accept value admits `type` ("text/event-stream", "application/json") by exact type,
-// type/* or */*, and not with q=0. An empty Accept admits nothing here: clients that want a stream say so.
+// type/* or */*, and not with q=0. An empty Accept admits nothing here: clients that want a stream
+// say so.
 bool accepts(std::string_view accept, std::string_view type);
 
 // True when a Content-Type value's media type equals `type`, parameters ignored, without case.

@@ -12,16 +12,17 @@
 
 namespace holdfast::proxy::mcp {
 
-inline constexpr size_t kRpcMethodBytesMax = 128;     // longer: method is reported as "" and method_long set
-inline constexpr size_t kRpcIdBytesMax = 256;         // longer: id is not echoed (null)
-inline constexpr size_t kRpcCaptureBytesMax = 256;    // other captured strings are cut here
-inline constexpr size_t kRpcBatchMessagesMax = 64;    // further members of a batch are counted only
+inline constexpr size_t kRpcMethodBytesMax =
+    128;  // longer: method is reported as "" and method_long set
+inline constexpr size_t kRpcIdBytesMax = 256;       // longer: id is not echoed (null)
+inline constexpr size_t kRpcCaptureBytesMax = 256;  // other captured strings are cut here
+inline constexpr size_t kRpcBatchMessagesMax = 64;  // further members of a batch are counted only
 
 struct RpcMessage {
-  std::string method;      // unescaped; empty when absent
-  std::string id;          // the raw JSON token ("7", "\"a\"", "null"), empty when absent
-  std::string request_id;  // params.requestId as a raw token (notifications/cancelled), else empty
-  std::string client_name;       // params.clientInfo.name, unescaped
+  std::string method;       // unescaped; empty when absent
+  std::string id;           // the raw JSON token ("7", "\"a\"", "null"), empty when absent
+  std::string request_id;   // params.requestId as a raw token (notifications/cancelled), else empty
+  std::string client_name;  // params.clientInfo.name, unescaped
   std::string client_version;    // params.clientInfo.version
   std::string protocol_version;  // params._meta["io.modelcontextprotocol/protocolVersion"]
   std::string resource_uri;      // params.uri, unescaped
@@ -40,9 +41,9 @@ struct RpcMessage {
 class RpcScanner {
  public:
   enum class State : uint8_t {
-    more,     // inside the document
-    done,     // the top-level value is complete; further bytes but white space make it unclear
-    unclear   // not one JSON object or an array of objects, or nested deeper than kDepthMax
+    more,    // inside the document
+    done,    // the top-level value is complete; further bytes but white space make it unclear
+    unclear  // not one JSON object or an array of objects, or nested deeper than kDepthMax
   };
   static constexpr int kDepthMax = 512;
 

@@ -1,8 +1,8 @@
 // Follows a text/event-stream as it passes: where events end, which carry data, what their data is.
 // Changes no byte, keeps no byte, limits no event's size. WHATWG HTML, server-sent events; facts in
 // PROTOCOL terms: a heartbeat may be inserted only where between_events() holds. Line ends are LF,
-// CR and CRLF; a CR at the end of the input is undecided until the next byte. A leading BOM is skipped.
-// Pure; one per stream; fixed size (no allocation).
+// CR and CRLF; a CR at the end of the input is undecided until the next byte. A leading BOM is
+// skipped. Pure; one per stream; fixed size (no allocation).
 #pragma once
 
 #include <cstddef>
@@ -11,14 +11,15 @@
 
 namespace holdfast::proxy::mcp {
 
-inline constexpr size_t kSseEventNameBytesMax = 32;  // longer names are reported empty with name_long
+inline constexpr size_t kSseEventNameBytesMax =
+    32;  // longer names are reported empty with name_long
 
 // One dispatched frame: what stood between two blank lines.
 struct SseEvent {
-  std::string_view name;    // the last "event:" value, "" when none; valid during the call only
-  bool has_data = false;    // at least one data line
-  bool empty_data = true;   // all data lines were empty (a priming event)
-  bool has_id = false;      // an "id:" line
+  std::string_view name;   // the last "event:" value, "" when none; valid during the call only
+  bool has_data = false;   // at least one data line
+  bool empty_data = true;  // all data lines were empty (a priming event)
+  bool has_id = false;     // an "id:" line
   bool has_retry = false;
   bool comment_only = false;  // nothing but comments
   bool name_long = false;
@@ -30,8 +31,8 @@ class SseSink {
   virtual ~SseSink() = default;
   // Bytes of data field values of the current event; lines of one event are joined by "\n" pieces.
   virtual void on_sse_data(std::string_view piece) = 0;
-  // The event is complete. `end`: offset in the fed input just after its blank line's first line-end
-  // byte that decided it (everything before it belongs to this or earlier events).
+  // The event is complete. `end`: offset in the fed input just after its blank line's first
+  // line-end byte that decided it (everything before it belongs to this or earlier events).
   virtual void on_sse_event(const SseEvent &event, size_t end) = 0;
 };
 

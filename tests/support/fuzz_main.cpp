@@ -11,7 +11,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void run_file(const std::filesystem::path &path) {
   std::ifstream in(path, std::ios::binary);
-  const std::vector<char> bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  const std::vector<char> bytes((std::istreambuf_iterator<char>(in)),
+                                std::istreambuf_iterator<char>());
   const auto *data = static_cast<const uint8_t *>(static_cast<const void *>(bytes.data()));
   (void)LLVMFuzzerTestOneInput(data, bytes.size());  // ignoring: always 0
 }

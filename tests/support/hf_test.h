@@ -3,7 +3,8 @@
 // callback: record there, check after the loop returns.
 //
 //   HF_TEST(a_sentence_that_says_what_holds) { HF_CHECK(x); HF_EQ(a, b); }
-//   int main() { const CMUnitTest tests[] = {HF_UNIT(a_sentence_that_says_what_holds)}; return HF_RUN(tests); }
+//   int main() { const CMUnitTest tests[] = {HF_UNIT(a_sentence_that_says_what_holds)}; return
+//   HF_RUN(tests); }
 #pragma once
 
 #include <setjmp.h>
@@ -75,22 +76,24 @@ void check_eq(const A &a, const B &b, const char *text, const char *file, int li
 
 }  // namespace holdfast::test
 
-#define HF_CHECK(c)                                                            \
-  do {                                                                         \
-    if (!(c)) throw ::holdfast::test::TestFailure{__FILE__, __LINE__, #c};     \
+#define HF_CHECK(c)                                                        \
+  do {                                                                     \
+    if (!(c)) throw ::holdfast::test::TestFailure{__FILE__, __LINE__, #c}; \
   } while (0)
 #define HF_EQ(a, b) ::holdfast::test::check_eq((a), (b), #a " == " #b, __FILE__, __LINE__)
-#define HF_FAIL(text) throw ::holdfast::test::TestFailure { __FILE__, __LINE__, (text) }
+#define HF_FAIL(text) \
+  throw ::holdfast::test::TestFailure { __FILE__, __LINE__, (text) }
 
-#define HF_TEST(name)                                                          \
-  static void name##_body();                                                   \
-  static void name(void **) {                                                  \
+#define HF_TEST(name)                                                           \
+  static void name##_body();                                                    \
+  static void name(void **) {                                                   \
     const ::holdfast::test::Failed f = ::holdfast::test::run_body(name##_body); \
-    if (f.file != nullptr) {                                                   \
-      print_error("%s\n", f.what);                                             \
-      _fail(f.file, f.line);                                                   \
-    }                                                                          \
-  }                                                                            \
+    if (f.file != nullptr) {                                                    \
+      print_error("%s\n", f.what);                                              \
+      _fail(f.file, f.line);                                                    \
+    }                                                                           \
+  }                                                                             \
   static void name##_body()
 #define HF_UNIT(name) cmocka_unit_test(name)
-#define HF_RUN(tests) ((void)signal(SIGPIPE, SIG_IGN), cmocka_run_group_tests((tests), nullptr, nullptr))
+#define HF_RUN(tests) \
+  ((void)signal(SIGPIPE, SIG_IGN), cmocka_run_group_tests((tests), nullptr, nullptr))

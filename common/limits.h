@@ -1,0 +1,34 @@
+// Bounds of both sockets, in one place with their reasons; each is reached by a test.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+
+namespace holdfast {
+
+// Link (PROTOCOL.md 1.1)
+inline constexpr size_t kLinkLineBytesMax = 64 * 1024;         // the longest record is below 8 KiB
+inline constexpr size_t kLinkQueueBytesMax = 4 * 1024 * 1024;  // beyond it a snapshot is cheaper
+inline constexpr size_t kJsonDepthMax = 32;                    // our deepest message has 3
+inline constexpr size_t kUnackedEndsMax = 4096;
+inline constexpr size_t kActivityPerLineMax = 500;
+inline constexpr std::chrono::milliseconds kAdmitDeadline{1000};
+inline constexpr std::chrono::milliseconds kLinkPingInterval{2000};
+inline constexpr std::chrono::milliseconds kLinkSilenceMax{5000};
+inline constexpr std::chrono::milliseconds kLinkRetryMin{50};
+inline constexpr std::chrono::milliseconds kLinkRetryMax{2000};
+
+// Admin socket (PROTOCOL.md 2)
+inline constexpr size_t kAdminLineBytesMax = 8 * 1024;
+inline constexpr size_t kAdminQueueBytesMax = 16 * 1024 * 1024;  // `show sess` of 100,000 sessions
+inline constexpr size_t kAdminConnectionsMax = 64;
+inline constexpr std::chrono::milliseconds kHalfLineDeadline{10'000};
+
+// A Unix socket path, with its NUL, must fit into sockaddr_un (108 bytes on Linux).
+inline constexpr size_t kSocketPathBytesMax = 107;
+
+// Text a client or user directive chose, as it is stored and shown.
+inline constexpr size_t kUserBytesMax = 256;
+inline constexpr size_t kClientNameBytesMax = 128;
+
+}  // namespace holdfast

@@ -1,0 +1,64 @@
+// A listening Unix stream socket that belongs to us alone: directory 0700 where we make it, socket
+// mode as configured, a lock file held with flock so that a second daemon fails instead of stealing
+// the path, and a stale socket unlinked only when connecting to it is refused. Loop thread only.
+#pragma once
+
+#include <sys/types.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/ev_ptr.h"
+#include "common/result.h"
+#include "common/unique_fd.h"
+#include "common/unix_channel.h"
+
+namespace holdfast {
+
+struct SocketOptions {
+  std::string path;
+  mode_t mode = 0600;
+  std::vector<uid_t> allow_uids;  // besides root and our own uid
+};
+
+// The bound, listening socket and the lock that protects its path. Unlinks the path at destruction.
+class UnixSocket {
+ public:
+  // Errc::busy: another process holds it (named in the message); Errc::limit: path too long;
+  // Errc::io.
+  static Result<std::unique_ptr<UnixSocket>> bind(const SocketOptions &options);
+  ~UnixSocket();
+  UnixSocket(const UnixSocket &) = delete;
+  UnixSocket &operator=(const UnixSocket &) = delete;
+  int fd() const noexcept { return fd_.get(); }
+  const SocketOptions &options() const noexcept { return options_; }
+
+ private:
+  UnixSocket() = default;
+  SocketOptions options_;
+  UniqueFd fd_;
+  UniqueFd lock_;
+};
+
+// True when these credentials may use the socket: root, our own uid, or listed.
+bool peer_allowed(const PeerCredentials &peer, const SocketOptions &options) noexcept;
+
+// Accepts on a UnixSocket and hands over connections whose credentials are allowed; others are
+// closed with one rate-limited log line. Out of descriptors: pauses 100 ms, never spins.
+class UnixListener {
+ public:
+  using OnAccept = std::function<void(UniqueFd, const PeerCredentials &)>;
+  UnixListener(event_base *base, UnixSocket &socket,
+               OnAccept on_accept);  // borrows base and socket
+  ~UnixListener();
+  UnixListener(const UnixListener &) = delete;
+  UnixListener &operator=(const UnixListener &) = delete;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace holdfast
