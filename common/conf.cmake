@@ -1,1 +1,4 @@
-# hf_conf: nginx grammar, units, .env (see conf_lexer.h)
+# hf_conf: nginx grammar, units, .env, addresses, the daemons' command line (see conf_parser.h)
+hf_library(hf_conf
+  socket_address.cpp
+  units.cpp)

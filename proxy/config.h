@@ -1,0 +1,195 @@
+// Everything proxy.conf says, checked, inherited and resolved: what the data path needs for a
+// request is a field or an index away, never a look-up by name. Immutable once built; all threads
+// share it as shared_ptr<const Config>, a reload builds another beside it and swaps. Loading reads
+// through a ConfSource (files, or the bundle the master hands to its child) and reports every
+// error.
+#pragma once
+
+#include <sys/socket.h>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/clock.h"
+#include "common/conf_values.h"
+#include "common/socket_address.h"
+
+namespace holdfast::proxy {
+
+inline constexpr size_t kNone = SIZE_MAX;  // "no such index"
+
+// --- upstreams -----------------------------------------------------------------------------------
+
+// One `server` line of an upstream. A name that resolved to several addresses has all of them, in
+// the resolver's order; they are tried in that order and count as one server.
+struct BackendServer {
+  std::string text;  // as written: "127.0.0.1:3001", "unix:/run/x.sock"; names it in logs and lists
+  std::vector<SocketAddress> addresses;  // never empty
+  unsigned weight = 1;
+  unsigned max_fails = 1;  // 0 = never counted out
+  Millis fail_timeout{std::chrono::seconds{10}};
+  bool backup = false;
+  bool down = false;
+};
+
+// An `upstream NAME {}` block, or what a `proxy_pass http://HOST:PORT;` without one stands for.
+struct Upstream {
+  std::string name;                    // of an anonymous one: its authority, "127.0.0.1:3001"
+  std::vector<BackendServer> servers;  // never empty, at least one neither down nor backup
+  size_t keepalive = 64;               // idle connections kept open per worker
+  bool anonymous = false;
+};
+
+// --- what http, server and location may set ------------------------------------------------------
+
+// How the user of a session is named.
+struct SessionUser {
+  enum class Kind { none, header, bearer, ip };
+  Kind kind = Kind::none;
+  std::string header;  // lower case; only with Kind::header
+
+  friend bool operator==(const SessionUser &, const SessionUser &) = default;
+};
+
+// What an `initialize` meets while sessiond is away; words equal those of `when_sessiond_down`.
+enum class WhenSessiondDown { automatic, serve, refuse };
+
+// The variables a header value may contain; see kVariables in directives.h for their names.
+enum class Variable {
+  remote_addr,
+  remote_port,
+  request_method,
+  request_uri,  // origin-form target as received
+  uri,          // its path
+  host,         // without port, lower case
+  http_field,   // $http_NAME: the request's field of that name
+  scheme,
+  server_name,  // the name of the server block
+  server_port,
+  proxy_host,                 // authority of proxy_pass
+  proxy_add_x_forwarded_for,  // the client's X-Forwarded-For, ", ", and $remote_addr
+  request_id,                 // 32 hex digits, one per request
+  mcp_user,                   // the session's user, "-" without one
+};
+
+// One piece of a header value: literal text, or a variable.
+struct ValuePart {
+  std::optional<Variable> variable;  // nullopt: `text` is literal
+  std::string text;                  // the literal, or the field name of http_field in lower case
+};
+
+// `proxy_set_header NAME VALUE;`: replaces the field of that name; an empty value removes it.
+struct HeaderRule {
+  std::string name;
+  std::vector<ValuePart> value;  // empty = the field is not sent
+};
+
+// An origin or host as `allowed_origins` and `allowed_hosts` list them.
+struct AllowedName {
+  std::string scheme;  // "http" or "https", empty = any (hosts, and origins written without one)
+  std::string host;    // lower case; IPv6 in brackets; "*.example.com" matches names below it
+  std::string port;    // empty = the scheme's default port; "*" = any
+};
+
+// The settings http, server and location share. A location's are complete: what it does not set it
+// has from its server, else from http level, else the default. Lists replace, they never add up.
+struct ProxySettings {
+  Millis sse_heartbeat{std::chrono::seconds{15}};  // 0 = off
+  SessionUser session_user;
+  std::string session_policy;  // empty = the top-level policy
+  WhenSessiondDown when_sessiond_down = WhenSessiondDown::automatic;
+  Millis call_timeout{0};  // 0 = none: a slow answer is not a dead one
+  std::optional<std::vector<AllowedName>> allowed_hosts;    // nullopt = the loopback rule alone
+  std::optional<std::vector<AllowedName>> allowed_origins;  // an empty list = switched off
+  unsigned streams_per_session = 16;
+  size_t access_log = kNone;                  // index into Config::access_logs
+  uint64_t client_body_bytes_max = 8u << 20;  // 0 = unlimited
+  Millis connect_timeout{std::chrono::seconds{5}};
+  Millis read_timeout{std::chrono::seconds{300}};
+  Millis send_timeout{std::chrono::seconds{60}};
+  std::vector<HeaderRule> set_headers;
+};
+
+// --- servers and locations -----------------------------------------------------------------------
+
+// What answers the requests of a location.
+enum class Handler { proxy, health, status, metrics, return_text };
+
+struct Location {
+  std::string path;    // begins with '/'
+  bool exact = false;  // `= /path`; otherwise a prefix (`^~` means the same)
+  Handler handler = Handler::proxy;
+  size_t upstream = kNone;    // index into Config::upstreams; only with Handler::proxy
+  std::string proxy_host;     // authority of proxy_pass as written
+  bool health_users = false;  // holdfast_health users;
+  bool status_admin = false;  // holdfast_status admin;
+  int return_code = 0;
+  std::string return_text;  // body; the target of Location: for 301, 302, 303, 307 and 308
+  ProxySettings settings;
+};
+
+struct Server {
+  std::vector<std::string> names;   // lower case, without port; "*.example.com"; "" matches no Host
+  std::vector<Location> locations;  // exact ones first, then prefixes, longest first
+  Millis client_header_timeout{std::chrono::seconds{10}};
+  Millis client_body_timeout{std::chrono::seconds{20}};  // without progress
+  Millis client_body_total{std::chrono::seconds{120}};   // the whole body
+  Millis keepalive_timeout{std::chrono::seconds{60}};    // 0 = one request per connection
+  ProxySettings settings;                                // for requests no location matches
+};
+
+// One address to listen on and the servers that share it.
+struct Listener {
+  SocketAddress address;
+  std::string text;            // "127.0.0.1:8080", "[::1]:8080", "unix:/run/holdfast/http.sock"
+  bool loopback = false;       // 127.0.0.0/8, ::1 or a Unix socket: the Host check is on
+  bool trusted_local = false;  // loopback or Unix: /health may show byUser
+  int backlog = 511;
+  std::vector<size_t> servers;  // indices into Config::servers; never empty
+  size_t default_server = 0;    // index into Config::servers: when no name matches the Host
+};
+
+// --- the whole -----------------------------------------------------------------------------------
+
+struct AccessLog {
+  enum class Format { combined, mcp, json };
+  std::string path;  // absolute
+  Format format = Format::combined;
+
+  friend bool operator==(const AccessLog &, const AccessLog &) = default;
+};
+
+struct SessiondAddress {
+  std::string link_path;  // control_socket of sessiond, absolute
+  std::string http_path;  // its http_socket: `sessiond unix:A http=unix:B`, else http.sock beside A
+};
+
+struct Config {
+  unsigned worker_processes = 1;  // worker threads; `auto` = the cores this process may use
+  unsigned worker_connections = 10'000;
+  Millis worker_shutdown_timeout{std::chrono::seconds{60}};
+  std::string pid_path;  // absolute
+  ErrorLog error_log;
+  RunAs run_as;
+  bool sandbox = true;
+  std::optional<SessiondAddress> sessiond;  // nullopt: no session policy at all
+  std::vector<Cidr> trusted_proxies;        // whose X-Forwarded-* and user header are believed
+  bool trusts_unix_peers = true;            // `unix` among trusted_proxies
+
+  std::vector<Upstream> upstreams;
+  std::vector<Server> servers;
+  std::vector<Listener> listeners;
+  std::vector<AccessLog> access_logs;
+  std::vector<std::string> session_policies;  // every name used, for hello
+  std::vector<std::string> warnings;          // for the log at start and for -t
+
+  // True when this peer may speak for clients behind it (trusted_proxies).
+  bool is_trusted_proxy(const SocketAddress &peer) const noexcept;
+};
+
+}  // namespace holdfast::proxy

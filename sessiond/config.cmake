@@ -1,0 +1,6 @@
+# hf_sessiond_policy: the policy's values and its smart default (pure).
+# hf_sessiond_config: sessiond.conf, .env, the environment and -g become one Config.
+hf_library(hf_sessiond_policy core/policy.cpp)
+hf_library(hf_sessiond_config
+  config.cpp
+  LINK hf_conf hf_sessiond_policy fmt::fmt)
