@@ -146,6 +146,7 @@ struct Welcome {
   std::string version;
   std::vector<PolicyInfo> policies;  // the top-level one first
   std::vector<std::string> unknown_policies;
+  std::string http_socket;  // absolute path of the management HTTP socket; "" when there is none
 };
 struct Policies {
   std::vector<PolicyInfo> policies;

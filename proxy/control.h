@@ -1,0 +1,83 @@
+// What workers see of the control thread: the one place that speaks to sessiond and to the master.
+// report(), admit() and cancel_admit() may be called from any worker; they never block. The control
+// thread owns the SessionLink, answers drops from the registry and passes their consequences on to
+// the workers' mailboxes.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "common/clock.h"
+#include "common/link_messages.h"
+#include "common/result.h"
+#include "proxy/session_registry.h"
+#include "proxy/worker_mailbox.h"
+
+namespace holdfast::proxy {
+
+// when_sessiond_down (SPEC section 3).
+enum class WhenDown : uint8_t { automatic, serve, refuse };
+
+struct ControlOptions {
+  std::string
+      socket_path;  // empty: no sessiond is configured; everything is admitted, nothing reported
+  std::string node;
+  std::string instance;
+  std::string version;
+  std::vector<std::string> policy_names;  // session_policy names in use
+};
+
+// Everything the control thread needs from its process, as callbacks on the control thread.
+struct ControlHooks {
+  std::function<void(int64_t token)> on_reload;  // sessiond asks; answer with reloaded()
+  std::function<link::Stats()> stats;            // totals for the link's stats message
+  std::function<void(bool on)> on_drain;
+};
+
+class Control {
+ public:
+  // Borrows everything; all must outlive *this. mailboxes[i] is worker i's.
+  Control(const ControlOptions &options, const Clock &clock, SessionRegistry &registry,
+          const BackendDirectory &backends, std::vector<WorkerMailbox *> mailboxes,
+          ControlHooks hooks);
+  ~Control();
+  Control(const Control &) = delete;
+  Control &operator=(const Control &) = delete;
+
+  // ---- any worker thread ----
+  // Tells sessiond. Bounded: when too much waits, it is dropped and a fresh snapshot follows.
+  void report(link::ToSessiond message);
+  // Asks for a slot. Exactly one AdmitAnswer reaches the exchange's worker, within 1 s: sessiond's,
+  // or by `when_down` when it cannot be asked.
+  void admit(link::Admit request, ExchangeRef waiter, WhenDown when_down);
+  // The client left while waiting: no answer is wanted any more; an admission is given back.
+  void cancel_admit(std::string session, ExchangeRef waiter);
+  // The consequences of an ended session: finishes its exchanges, tells its backend unless the
+  // backend ended it itself, reports `ended`.
+  void session_ended(EndedSession ended);
+  // True until sessiond has handed back the sessions of the previous instance (or 1 s has passed).
+  bool restoring() const noexcept;
+  bool linked() const noexcept;  // a welcomed link stands now
+  // Path of sessiond's management HTTP socket, from the last welcome; empty when never known.
+  std::string http_socket() const;
+
+  // ---- control thread ----
+  // The control thread's own loop; other control-thread users (master's channel) add their events
+  // to it.
+  event_base *base() noexcept;
+  void run();   // until stop()
+  void stop();  // any thread
+  void reloaded(int64_t token, bool ok, std::string message);
+  void set_policy_names(
+      std::vector<std::string> names);  // after a reload; sends a new hello if they changed
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace holdfast::proxy

@@ -1,0 +1,164 @@
+// All MCP sessions this process holds: id → who it belongs to, where it lives, when it was last
+// active. The only home and the only writer of a session's last activity; sessiond decides how much
+// idleness is too much and asks. Sharded by a keyed hash of the id, a mutex per shard: whether a
+// request may start and whether a session may be dropped are decided under the same lock, so that
+// no request can slip between check and drop. Shared by all workers and the control thread; no
+// member blocks on anything but a shard's lock, none calls out.
+//
+//   bind / restore ──▶ live ──end() / drop_if_idle()──▶ gone (begin() then says unknown: 404)
+//
+// Activity (SPEC section 1): `begin` and `classify` move the clock for counting messages, `finish`
+// when a counting request's answer is complete, `on_event` for policies that count messages.
+// In flight: a request id without its response; see Pending in the .cpp.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "common/clock.h"
+#include "common/close_reason.h"
+#include "common/ids.h"
+#include "common/link_messages.h"
+#include "proxy/backend_directory.h"
+#include "proxy/mcp/rpc_scanner.h"
+
+namespace holdfast::proxy {
+
+// Names one running exchange: the worker that owns it and its number there (never reused).
+struct ExchangeRef {
+  uint32_t worker = 0;
+  uint64_t exchange = 0;
+  bool operator==(const ExchangeRef &) const = default;
+};
+
+// What never changes about a session.
+struct SessionIdentity {
+  std::string id;
+  std::string user = "-";
+  std::string policy;  // name as configured; "" is the top-level policy
+  Transport transport = Transport::streamable;
+  BackendId backend = kNoBackend;
+  std::string backend_session;  // the backend's own id; for sse the target messages are POSTed to
+  std::string peer;
+  std::string client_name;
+  std::string client_version;
+};
+
+// What a request needs of its session; strings are assigned, so a reused view does not allocate.
+struct SessionView {
+  Transport transport = Transport::streamable;
+  BackendId backend = kNoBackend;
+  std::string backend_session;
+};
+
+// What is left to do when a session has ended: its running exchanges are to be finished, its
+// backend to be told. The registry has forgotten it already.
+struct EndedSession {
+  SessionIdentity identity;
+  EndReason reason = EndReason::unknown;
+  Millis idle{0};
+  std::vector<ExchangeRef> exchanges;
+};
+struct StillAlive {
+  Millis idle{0};
+  int64_t in_flight = 0;
+};
+struct UnknownSession {};
+
+struct RegistryCounts {
+  int64_t total = 0;
+  int64_t active = 0;  // idle for less than their policy's timeout
+  std::vector<std::pair<std::string, int64_t>> by_user;  // sorted; user "-" included
+};
+
+class SessionRegistry {
+ public:
+  explicit SessionRegistry(const Clock &clock);  // borrows; must outlive *this
+  ~SessionRegistry();
+  SessionRegistry(const SessionRegistry &) = delete;
+  SessionRegistry &operator=(const SessionRegistry &) = delete;
+
+  // ---- data path (workers) ----
+
+  // Starts a request on a session: false when the id is unknown, ended, or another user's (all the
+  // same to the asker). Registers the exchange, which holds the session against drop_if_idle until
+  // its messages are classified; fills `out`. Every true is paired with one finish().
+  // A GET stream passes `counts_messages` false and is registered as a stream with add_stream().
+  bool begin(std::string_view session, std::string_view user, ExchangeRef exchange,
+             bool expects_messages, SessionView &out);
+  // Notes the messages of the exchange's body, once known (also for a legacy POST). `messages` may
+  // be empty: not understood, then it counts as one request that holds until finish().
+  void classify(std::string_view session, ExchangeRef exchange,
+                std::span<const mcp::RpcMessage> messages);
+  // The exchange now carries an event stream: counted in the record, holds nothing by itself.
+  void add_stream(std::string_view session, ExchangeRef exchange);
+  // A response with this raw id went to the client (on whatever stream). Moves the clock when the
+  // request counted.
+  void on_response(std::string_view session, std::string_view raw_id);
+  // A real data event (not a priming event, not a comment) went to the client.
+  void on_event(std::string_view session);
+  // How an exchange ended, as far as its requests are concerned.
+  enum class Finish : uint8_t {
+    answered,   // the answer is complete: nothing of it is in flight any more
+    open_ended  // the response may still come (legacy 202, cut stream): in flight for one timeout
+                // more
+  };
+  // Ends the exchange on the session (unknown ids are ignored: the session may have ended). Returns
+  // how long the session has been idle, for the report of a closed stream.
+  Millis finish(std::string_view session, ExchangeRef exchange, Finish how);
+
+  // Adds a new session whose backend accepted it. REQUIRES: id freshly minted.
+  // The exchange that opened it is registered as with begin() and must be finished.
+  void bind(SessionIdentity identity, bool persistent, ExchangeRef exchange);
+
+  // Ends a session; nullopt when it is not (or no longer) known, or belongs to another user
+  // (`user` empty: whoever's). The caller finishes the exchanges and tells the backend.
+  std::optional<EndedSession> end(std::string_view session, EndReason reason,
+                                  std::string_view user = {});
+
+  // ---- control thread ----
+
+  // The check and the drop in one step: ends the session if it has been idle for at least
+  // `idle_min`, nothing is in flight, no exchange is unclassified and (stream_keeps_alive) no
+  // stream is open.
+  std::variant<EndedSession, StillAlive, UnknownSession> drop_if_idle(std::string_view session,
+                                                                      Millis idle_min);
+  bool set_persistent(std::string_view session, bool persistent);
+  // New rules for all sessions, present and future; sessions of a name that is gone use the first
+  // (top-level) one.
+  void set_policies(std::vector<link::PolicyInfo> policies);
+  // A session of an earlier instance, handed back by sessiond. False: the id is already here.
+  bool restore(const link::Record &record, BackendId backend);
+  // Sessions whose clock, count or flight moved since the last call, at most `max`.
+  void collect_activity(size_t max, std::vector<link::ActivityEntry> &out);
+  // Walks all sessions, a shard at a time: `cursor` starts at 0; returns the next cursor, kEnd at
+  // the end.
+  static constexpr size_t kEnd = SIZE_MAX;
+  size_t snapshot(size_t cursor, const BackendDirectory &backends,
+                  std::vector<link::Record> &out) const;
+  // Ends every session of a transport (drain, shutdown), or with nullopt all of them.
+  std::vector<EndedSession> end_all(EndReason reason, std::optional<Transport> transport);
+
+  RegistryCounts counts(bool by_user) const;
+  size_t size() const;
+
+ private:
+  struct Shard;
+  static constexpr size_t kShards = 64;
+  Shard &shard_of(std::string_view session);
+  const Shard &shard_of(std::string_view session) const;
+
+  const Clock &clock_;
+  std::unique_ptr<std::array<Shard, kShards>> shards_;
+};
+
+}  // namespace holdfast::proxy

@@ -1,0 +1,77 @@
+// How other threads talk to a worker: a bounded queue and an eventfd. post() from any thread, never
+// blocks; the worker drains it in its own loop. Messages name exchanges by number: one that has
+// ended in the meantime is ignored.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "common/close_reason.h"
+#include "common/ev_ptr.h"
+#include "common/unique_fd.h"
+#include "proxy/backend_directory.h"
+
+namespace holdfast::proxy {
+
+struct Config;
+
+// The answer to Control::admit.
+struct AdmitAnswer {
+  uint64_t exchange = 0;
+  bool admitted = false;
+  bool persistent = false;
+  RefuseReason reason = RefuseReason::max_sessions;  // when not admitted
+  int64_t retry_after_s = 1;
+};
+// The session of this exchange has ended: end the answer as SPEC section 1 says.
+struct FinishExchange {
+  uint64_t exchange = 0;
+  EndReason reason = EndReason::unknown;
+};
+// Tell a backend that a session is over (DELETE, bounded retries).
+struct DeleteAtBackend {
+  BackendId backend = kNoBackend;
+  std::string backend_session;
+};
+// sessiond has handed back everything it had for us (or its time is up): unknown ids may be
+// refused.
+struct RestoreDone {};
+struct SwapConfig {
+  std::shared_ptr<const Config> config;
+  std::vector<int> listener_fds;  // taken by the worker; parallel to Config's listens
+};
+struct DrainWorker {
+  bool on = true;
+};
+struct StopWorker {
+  bool graceful = false;
+};
+struct ReopenLogs {};
+
+using WorkerMessage = std::variant<AdmitAnswer, FinishExchange, DeleteAtBackend, RestoreDone,
+                                   SwapConfig, DrainWorker, StopWorker, ReopenLogs>;
+
+class WorkerMailbox {
+ public:
+  static constexpr size_t kMessagesMax =
+      1 << 20;  // one FinishExchange per stream of a full worker, and room
+
+  WorkerMailbox();
+  // Any thread. False: full (the message is dropped; only possible when the worker is stuck).
+  bool post(WorkerMessage message);
+  // Worker thread: the descriptor to watch, and everything that has come.
+  int fd() const noexcept { return wake_.get(); }
+  void drain(std::vector<WorkerMessage> &out);
+
+ private:
+  std::mutex mutex_;
+  std::vector<WorkerMessage> queue_;
+  UniqueFd wake_;
+};
+
+}  // namespace holdfast::proxy
