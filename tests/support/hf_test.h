@@ -14,6 +14,9 @@
 extern "C" {
 #include <cmocka.h>
 }
+// Function-like macros that break every standard header included after this one.
+#undef fail
+#undef skip
 
 #include <csignal>
 #include <cstdio>
