@@ -2,13 +2,24 @@
 // depth and strings only, no tree, bounded memory, any body size, never recursive. It does not
 // validate what it does not visit (the backend is the judge); what it does not understand is
 // reported as `unclear`, never as an error to the peer. JSON-RPC 2.0; RFC 8259.
+//
+// Brackets, strings, commas and colons are followed exactly, so a value can never pass for
+// structure. Numbers and words are not spelled out (Python writes NaN), nor are unvisited escapes.
+// A member that RpcMessage reports and that occurs twice in its object makes the document unclear:
+// parsers differ in which of the two they take, and a proxy that guesses can be led past its own
+// checks. Names are compared unescaped and with case.
+//
 // Pure; one scanner per body; reset() keeps capacity, so steady state does not allocate.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "proxy/mcp/json_text.h"
 
 namespace holdfast::proxy::mcp {
 
@@ -18,23 +29,28 @@ inline constexpr size_t kRpcIdBytesMax = 256;       // longer: id is not echoed 
 inline constexpr size_t kRpcCaptureBytesMax = 256;  // other captured strings are cut here
 inline constexpr size_t kRpcBatchMessagesMax = 64;  // further members of a batch are counted only
 
+// One JSON-RPC message. Captured text is valid UTF-8 ("?" for bytes that are not, U+FFFD for half a
+// surrogate pair) but may hold control characters that were written as escapes. A member of another
+// type than named here counts as absent, except id.
 struct RpcMessage {
-  std::string method;       // unescaped; empty when absent
-  std::string id;           // the raw JSON token ("7", "\"a\"", "null"), empty when absent
+  std::string method;  // unescaped; empty when absent
+  std::string id;      // the raw JSON token ("7", "\"a\"", "null"), empty when absent; "null" also
+                       // for an id that may not be echoed: another type, malformed, too long
   std::string request_id;   // params.requestId as a raw token (notifications/cancelled), else empty
   std::string client_name;  // params.clientInfo.name, unescaped
   std::string client_version;    // params.clientInfo.version
   std::string protocol_version;  // params._meta["io.modelcontextprotocol/protocolVersion"]
   std::string resource_uri;      // params.uri, unescaped
   std::string tool_name;         // params.name, unescaped
-  bool has_method = false;
-  bool has_result = false;  // a member "result" at top level
+  bool has_method = false;       // a string member "method"
+  bool has_id = false;           // a member "id" other than null
+  bool has_result = false;       // a member "result" at top level
   bool has_error = false;
   bool method_long = false;
   bool complete = false;  // the closing brace was seen
 
-  bool is_request() const { return has_method && !id.empty() && id != "null"; }
-  bool is_notification() const { return has_method && (id.empty() || id == "null"); }
+  bool is_request() const { return has_method && has_id; }
+  bool is_notification() const { return has_method && !has_id; }
   bool is_response() const { return !has_method && (has_result || has_error); }
 };
 
@@ -43,37 +59,116 @@ class RpcScanner {
   enum class State : uint8_t {
     more,    // inside the document
     done,    // the top-level value is complete; further bytes but white space make it unclear
-    unclear  // not one JSON object or an array of objects, or nested deeper than kDepthMax
+    unclear  // not one JSON object or an array of objects (an empty array is none), a member twice,
+             // or nested deeper than kDepthMax; final until reset()
   };
-  static constexpr int kDepthMax = 512;
+  static constexpr size_t kDepthMax = 512;
 
   void reset();
   State feed(std::string_view bytes);
   State state() const { return state_; }
   bool batch() const { return batch_; }
 
-  // The messages seen so far, the last one possibly incomplete.
+  // The messages seen so far, the last one possibly incomplete: a member is reported once its value
+  // has ended.
   const RpcMessage *begin() const { return messages_.data(); }
   const RpcMessage *end() const { return messages_.data() + count_; }
   size_t size() const { return count_; }
   // The first message, or an empty one before its opening brace.
   const RpcMessage &first() const;
   // True once the first message's kind cannot be in doubt for routing: its method is known, or the
-  // message is complete, or the document is unclear.
+  // message is complete, or the document is unclear. A document may still become unclear after its
+  // method was known; who has forwarded part of it by then must not let it end as complete.
   bool routable() const;
   uint64_t messages_total() const { return messages_total_; }  // also those beyond the batch bound
 
  private:
-  // To be designed by the implementation.
-  std::vector<RpcMessage> messages_;
+  // The innermost visited object. Visited objects nest without a gap: message, params, then
+  // clientInfo or _meta.
+  enum class Where : uint8_t { outside, message, params, client_info, meta };
+  // The member whose value is awaited or captured; `key` is a member's name itself.
+  enum class Member : uint8_t {
+    none,
+    key,
+    method,
+    id,
+    result,
+    error,
+    params,
+    request_id,
+    client_info,
+    meta,
+    uri,
+    name,
+    client_name,
+    client_version,
+    protocol_version
+  };
+  enum class Lex : uint8_t { structure, string, scalar };
+  enum class Expect : uint8_t {
+    value,
+    value_or_close,
+    key,
+    key_or_close,
+    colon,
+    comma_or_close,
+    end_of_document
+  };
+
+  static Member find_member(Where where, std::string_view name);
+  static bool keeps_token(Member member);
+  static bool keeps_text(Member member);
+
+  const char *feed_structure(const char *p, const char *end);
+  const char *feed_string(const char *p, const char *end);
+  const char *feed_scalar(const char *p, const char *end);
+  void on_structure(char c);
+  void on_quote();
+  void on_open(bool object);
+  void on_close(bool object);
+  void on_comma();
+  void on_colon();
+  void on_scalar(char c);
+  void on_escaped(char c);
+  void on_key(std::string_view name);
+  void on_text(Member member);
+  void on_token(Member member);
+
+  void fail() { state_ = State::unclear; }
+  bool expects_value() const {
+    return expect_ == Expect::value || expect_ == Expect::value_or_close;
+  }
+  bool expects_message() const { return depth_ == 0 || (batch_ && depth_ == 1); }
+  bool in_object() const { return (objects_[(depth_ - 1) / 64] >> (depth_ - 1) % 64 & 1) != 0; }
+  Member take_pending();
+  void end_capture();
+  void push(bool object);
+  void enter(Member member);
+  void visit(Where where);
+  void leave();
+  void open_message();
+  RpcMessage &current() { return messages_[count_ - 1]; }
+
+  std::vector<RpcMessage> messages_;  // the first count_ are of this body, the rest spare capacity
   size_t count_ = 0;
   uint64_t messages_total_ = 0;
   State state_ = State::more;
   bool batch_ = false;
+  Lex lex_ = Lex::structure;
+  Expect expect_ = Expect::value;
+  bool escaped_ = false;  // inside an escape sequence of a string
+  Where where_ = Where::outside;
+  Member pending_ = Member::none;  // named by the last key of the innermost visited object
+  Member capture_ = Member::none;  // where the string or scalar being read goes
+  uint32_t seen_ = 0;              // members of the current message met so far, one bit each
+  size_t depth_ = 0;               // open containers
+  size_t visited_depth_ = 0;       // depth_ of the innermost visited object; 0: none
+  std::array<uint64_t, kDepthMax / 64> objects_{};  // per open container: 1 object, 0 array
+  JsonText text_;
 };
 
 // True for a well-formed raw JSON token that may be echoed as a JSON-RPC id: a number, a string
-// without raw control bytes, or null.
+// of valid UTF-8 without raw control bytes, or null.
 bool echoable_id(std::string_view raw);
 
 }  // namespace holdfast::proxy::mcp

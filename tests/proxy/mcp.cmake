@@ -1,0 +1,1 @@
+hf_test(rpc_scanner_test proxy/mcp/rpc_scanner_test.cpp LINK hf_proxy_mcp)
