@@ -5,6 +5,7 @@
 // skipped. Pure; one per stream; fixed size (no allocation).
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -14,7 +15,8 @@ namespace holdfast::proxy::mcp {
 inline constexpr size_t kSseEventNameBytesMax =
     32;  // longer names are reported empty with name_long
 
-// One dispatched frame: what stood between two blank lines.
+// One frame: what stood between two blank lines, whether a client would dispatch it or not. Blank
+// lines with nothing between them are no frame.
 struct SseEvent {
   std::string_view name;   // the last "event:" value, "" when none; valid during the call only
   bool has_data = false;   // at least one data line
@@ -45,8 +47,39 @@ class SseScanner {
   bool between_events() const { return between_; }
 
  private:
-  // To be designed by the implementation (fixed size).
+  //   line_start --name byte--> field_name --":"--> value_start --> value --line end--> line_start
+  //       |                                          (drops one space)
+  //       +--":"--> value (a comment)
+  enum class Lex : uint8_t { line_start, field_name, value_start, value };
+  // What the value of the current line is; `ignored` is a comment's or an unknown field's.
+  enum class Field : uint8_t { ignored, data, event, id, retry };
+
+  static Field find_field(std::string_view name);
+
+  bool skip_bom(const char **p, const char *end);
+  const char *feed_field_name(const char *p, const char *end);
+  const char *feed_value(const char *p, const char *end, SseSink &sink);
+  void on_line_start(char c);
+  void on_name_bytes(std::string_view bytes);
+  void on_field(SseSink &sink);
+  void on_value(std::string_view piece, SseSink &sink);
+  void on_line_end(char c, size_t end, SseSink &sink);
+  void dispatch(size_t end, SseSink &sink);
+
+  static constexpr size_t kFieldNameBytesMax = 5;  // "event", "retry"
+
+  Lex lex_ = Lex::line_start;
+  Field field_ = Field::ignored;
+  uint8_t bom_bytes_ = 0;        // of a byte order mark seen so far; kBomDone: no longer looked for
+  uint8_t field_name_size_ = 0;  // one more than fits: an unknown name
+  uint8_t event_name_size_ = 0;
+  bool cr_pending_ = false;  // the last byte was a CR: a LF next belongs to it
   bool between_ = true;
+  bool any_field_ = false;  // of the current frame, as everything below
+  bool any_comment_ = false;
+  SseEvent event_;  // its name is filled in for the call only
+  std::array<char, kFieldNameBytesMax> field_name_{};
+  std::array<char, kSseEventNameBytesMax> event_name_{};
 };
 
 }  // namespace holdfast::proxy::mcp

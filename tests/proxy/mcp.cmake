@@ -1,1 +1,2 @@
 hf_test(rpc_scanner_test proxy/mcp/rpc_scanner_test.cpp LINK hf_proxy_mcp)
+hf_test(sse_scanner_test proxy/mcp/sse_scanner_test.cpp LINK hf_proxy_mcp)
