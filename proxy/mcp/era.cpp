@@ -1,1 +1,103 @@
 #include "proxy/mcp/era.h"
+
+#include <algorithm>
+
+namespace holdfast::proxy::mcp {
+
+namespace {
+
+constexpr std::string_view kFirstModernVersion = "2026-07-28";
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
+
+bool equal_without_case(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](char x, char y) { return lower(x) == lower(y); });
+}
+
+std::string_view trim(std::string_view text) {
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+  return text;
+}
+
+// Removes and returns, trimmed, everything of `rest` before the first `separator` that stands
+// outside a quoted string, and removes the separator.
+std::string_view take_part(std::string_view *rest, char separator) {
+  bool quoted = false;
+  size_t i = 0;
+  for (; i < rest->size(); ++i) {
+    const char c = (*rest)[i];
+    if (quoted && c == '\\') {
+      ++i;
+    } else if (c == '"') {
+      quoted = !quoted;
+    } else if (c == separator && !quoted) {
+      break;
+    }
+  }
+  i = std::min(i, rest->size());
+  const std::string_view part = rest->substr(0, i);
+  rest->remove_prefix(std::min(i + 1, rest->size()));
+  return trim(part);
+}
+
+// How closely a media range names `type`: 3 exactly, 2 by type/*, 1 by */*, 0 not at all.
+int closeness(std::string_view range, std::string_view type) {
+  if (equal_without_case(range, type)) return 3;
+  if (range == "*/*") return 1;
+  const std::string_view main_type = type.substr(0, type.find('/') + 1);
+  const bool any_subtype = range.size() == main_type.size() + 1 && range.ends_with("/*") &&
+                           equal_without_case(range.substr(0, main_type.size()), main_type);
+  return any_subtype ? 2 : 0;
+}
+
+// True for a weight of zero, "0", "0." or "0.000".
+bool is_zero(std::string_view weight) {
+  if (!weight.starts_with('0')) return false;
+  weight.remove_prefix(1);
+  if (weight.starts_with('.')) weight.remove_prefix(1);
+  return weight.find_first_not_of('0') == std::string_view::npos;
+}
+
+bool refused_by_weight(std::string_view parameters) {
+  while (!parameters.empty()) {
+    const std::string_view parameter = take_part(&parameters, ';');
+    const bool weight = parameter.size() >= 2 && lower(parameter[0]) == 'q' && parameter[1] == '=';
+    if (weight && is_zero(parameter.substr(2))) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+bool is_modern_version(std::string_view version) {
+  if (version.size() != kFirstModernVersion.size()) return false;
+  for (size_t i = 0; i < version.size(); ++i) {
+    const bool digit = version[i] >= '0' && version[i] <= '9';
+    if (kFirstModernVersion[i] == '-' ? version[i] != '-' : !digit) return false;
+  }
+  return version >= kFirstModernVersion;
+}
+
+// The closest range decides (9110 section 12.5.1), so "text/event-stream;q=0, */*" refuses streams.
+bool accepts(std::string_view accept, std::string_view type) {
+  int closest = 0;
+  bool admitted = false;
+  while (!accept.empty()) {
+    std::string_view range = take_part(&accept, ',');
+    const std::string_view name = take_part(&range, ';');
+    const int close = closeness(name, type);
+    if (close == 0 || close < closest) continue;
+    const bool admits = !refused_by_weight(range);
+    admitted = close == closest ? admitted || admits : admits;
+    closest = close;
+  }
+  return admitted;
+}
+
+bool content_type_is(std::string_view content_type, std::string_view type) {
+  return equal_without_case(trim(content_type.substr(0, content_type.find(';'))), type);
+}
+
+}  // namespace holdfast::proxy::mcp
