@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 
 namespace holdfast {
 
@@ -10,6 +11,10 @@ namespace holdfast {
 inline constexpr size_t kLinkLineBytesMax = 64 * 1024;         // the longest record is below 8 KiB
 inline constexpr size_t kLinkQueueBytesMax = 4 * 1024 * 1024;  // beyond it a snapshot is cheaper
 inline constexpr size_t kJsonDepthMax = 32;                    // our deepest message has 3
+inline constexpr size_t kLinkTextBytesMax = 512;               // names, addresses, words
+inline constexpr size_t kLinkMessageBytesMax = 8 * 1024;       // outcome of a reload, for a person
+inline constexpr size_t kLinkListMax = 256;                    // policies, methods, backends
+inline constexpr int64_t kLinkNumberMax = int64_t{1} << 53;    // any clock can add it
 inline constexpr size_t kUnackedEndsMax = 4096;
 inline constexpr size_t kActivityPerLineMax = 500;
 inline constexpr std::chrono::milliseconds kAdmitDeadline{1000};
@@ -26,6 +31,10 @@ inline constexpr std::chrono::milliseconds kHalfLineDeadline{10'000};
 
 // A Unix socket path, with its NUL, must fit into sockaddr_un (108 bytes on Linux).
 inline constexpr size_t kSocketPathBytesMax = 107;
+
+// Session ids: ours have 32 characters, a backend's may be a signed token.
+inline constexpr size_t kSessionIdBytesMax = 64;
+inline constexpr size_t kBackendSessionBytesMax = 4096;
 
 // Text a client or user directive chose, as it is stored and shown.
 inline constexpr size_t kUserBytesMax = 256;

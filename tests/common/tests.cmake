@@ -1,2 +1,3 @@
 # Tests of this folder; paths are relative to tests/.
 include(common/layers.cmake)
+include(common/link.cmake)

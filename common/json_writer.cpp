@@ -1,0 +1,114 @@
+#include "common/json_writer.h"
+
+#include <array>
+#include <charconv>
+
+#include "common/utf8.h"
+
+namespace holdfast {
+namespace {
+
+constexpr char kHex[] = "0123456789abcdef";
+
+bool is_plain(unsigned char c) noexcept { return c >= 0x20 && c != '"' && c != '\\' && c < 0x7f; }
+
+// Bytes at the start of `text` that stand in JSON as they are.
+size_t plain_bytes(std::string_view text) noexcept {
+  size_t n = 0;
+  while (n < text.size() && is_plain(static_cast<unsigned char>(text[n]))) ++n;
+  return n;
+}
+
+}  // namespace
+
+void JsonWriter::separate() {
+  if (comma_) out_ += ',';
+  comma_ = true;
+}
+
+JsonWriter &JsonWriter::open(char bracket) {
+  separate();
+  out_ += bracket;
+  comma_ = false;
+  return *this;
+}
+
+JsonWriter &JsonWriter::close(char bracket) {
+  out_ += bracket;
+  comma_ = true;
+  return *this;
+}
+
+JsonWriter &JsonWriter::key(std::string_view name) {
+  text(name);
+  out_ += ':';
+  comma_ = false;
+  return *this;
+}
+
+// Control characters, DEL among them, are escaped: a line stays one line and prints harmlessly.
+void JsonWriter::append_escaped(std::string_view well_formed) {
+  while (!well_formed.empty()) {
+    const size_t plain = plain_bytes(well_formed);
+    out_ += well_formed.substr(0, plain);
+    well_formed.remove_prefix(plain);
+    if (well_formed.empty()) return;
+    const auto c = static_cast<unsigned char>(well_formed[0]);
+    if (c == '"' || c == '\\') {
+      out_ += '\\';
+      out_ += well_formed[0];
+    } else if (c == '\n') {
+      out_ += "\\n";
+    } else if (c >= 0x80) {
+      out_ += well_formed[0];
+    } else {
+      out_ += "\\u00";
+      out_ += kHex[c >> 4];
+      out_ += kHex[c & 15];
+    }
+    well_formed.remove_prefix(1);
+  }
+}
+
+JsonWriter &JsonWriter::text(std::string_view value, size_t bytes_max) {
+  separate();
+  out_ += '"';
+  if (value.size() <= bytes_max && plain_bytes(value) == value.size()) {
+    out_ += value;
+  } else {
+    append_escaped(utf8_prefix(utf8_repaired(value), bytes_max));
+  }
+  out_ += '"';
+  return *this;
+}
+
+JsonWriter &JsonWriter::number(int64_t value) {
+  separate();
+  std::array<char, 24> digits;
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value);
+  out_.append(digits.data(), end.ptr);
+  return *this;
+}
+
+JsonWriter &JsonWriter::number(double value, int decimals) {
+  separate();
+  std::array<char, 400> digits;  // the widest double has 309 digits before the point
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value,
+                                 std::chars_format::fixed, decimals);
+  out_.append(digits.data(), end.ptr);
+  return *this;
+}
+
+JsonWriter &JsonWriter::boolean(bool value) {
+  separate();
+  out_ += value ? "true" : "false";
+  return *this;
+}
+
+JsonWriter &JsonWriter::null() {
+  separate();
+  out_ += "null";
+  return *this;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,45 @@
+// Every enum of close_reason.h has a word for every value, and every word leads back to its value.
+#include "common/close_reason.h"
+
+#include <set>
+#include <string>
+
+#include "tests/support/hf_test.h"
+
+using namespace holdfast;
+
+namespace {
+
+// `last` is the enum's last enumerator: a forgotten row makes the count differ.
+template <class E>
+void check_table(E last) {
+  const auto rows = enum_words<E>();
+  HF_EQ(rows.size(), static_cast<size_t>(last) + 1);
+  std::set<std::string_view> words;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    HF_EQ(static_cast<size_t>(rows[i].value), i);  // in the enum's order
+    HF_EQ(to_word(rows[i].value), rows[i].word);
+    HF_CHECK(from_word<E>(rows[i].word) == rows[i].value);
+    HF_CHECK(!rows[i].help.empty());
+    HF_CHECK(words.insert(rows[i].word).second);
+    HF_EQ(rows[i].word.find_first_not_of("abcdefghijklmnopqrstuvwxyz_"), std::string_view::npos);
+  }
+  HF_CHECK(!from_word<E>("no_such_word"));
+  HF_CHECK(!from_word<E>(""));
+}
+
+}  // namespace
+
+HF_TEST(every_enum_table_round_trips) {
+  check_table(EndReason::unknown);
+  check_table(StreamReason::error);
+  check_table(ReleaseReason::late);
+  check_table(RefuseReason::sessiond_down);
+  check_table(Transport::listen);
+  check_table(StreamKind::listen);
+}
+
+int main() {
+  const CMUnitTest tests[] = {HF_UNIT(every_enum_table_round_trips)};
+  return HF_RUN(tests);
+}
