@@ -22,11 +22,13 @@
 
 namespace holdfast {
 
+// Who connected, as the kernel saw it then; unknown credentials belong to nobody.
 struct PeerCredentials {
   pid_t pid = 0;
-  uid_t uid = 0;
-  gid_t gid = 0;
+  uid_t uid = static_cast<uid_t>(-1);
+  gid_t gid = static_cast<gid_t>(-1);
 };
+PeerCredentials peer_credentials(int fd) noexcept;  // SO_PEERCRED
 
 struct ChannelLimits {
   size_t line_bytes_max = 0;                        // with its LF

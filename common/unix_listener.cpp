@@ -1,1 +1,209 @@
 #include "common/unix_listener.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "common/unix_address.h"
+
+namespace holdfast {
+namespace {
+
+constexpr int kAcceptsPerTurn = 16;
+constexpr std::chrono::milliseconds kDescriptorPause{100};
+constexpr std::chrono::milliseconds kTroubleInterval{60'000};
+
+Error failed(const std::string &what) {
+  const int saved = errno;
+  return Error{Errc::io, saved, what + ": " + std::strerror(saved)};
+}
+
+// Only the last folder: a missing parent is more likely a typing error than a wish.
+Result<void> make_folder(const std::string &socket_path) {
+  const size_t slash = socket_path.rfind('/');
+  if (slash == std::string::npos || slash == 0) return {};
+  const std::string folder = socket_path.substr(0, slash);
+  if (::mkdir(folder.c_str(), 0700) == 0 || errno == EEXIST) return {};
+  return failed("cannot make folder " + folder);
+}
+
+std::string holder_of(int lock_fd) {
+  std::array<char, 32> text{};
+  const ssize_t n = ::pread(lock_fd, text.data(), text.size() - 1, 0);
+  const std::string pid(text.data(), n > 0 ? static_cast<size_t>(n) : 0);
+  const bool plain = !pid.empty() && pid.find_first_not_of("0123456789\n") == std::string::npos;
+  return plain ? "process " + pid.substr(0, pid.find('\n')) : "another process";
+}
+
+// The lock file stays when we go: removing it would let two processes lock two different files.
+Result<UniqueFd> take_lock(const std::string &socket_path) {
+  const std::string path = socket_path + ".lock";
+  UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!fd) return failed("cannot open lock file " + path);
+  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return failed("cannot lock " + path);
+    return Error{Errc::busy, EWOULDBLOCK,
+                 "socket " + socket_path + " is held by " + holder_of(fd.get())};
+  }
+  const std::string pid = std::to_string(::getpid()) + "\n";
+  if (::ftruncate(fd.get(), 0) != 0 || ::pwrite(fd.get(), pid.data(), pid.size(), 0) < 0) {
+    return failed("cannot write lock file " + path);
+  }
+  return fd;
+}
+
+// A socket nobody listens on is left over from a killed process. Anything else is not ours.
+Result<void> remove_stale(const std::string &path) {
+  struct stat found {};
+  if (::lstat(path.c_str(), &found) != 0) {
+    if (errno == ENOENT) return {};
+    return failed("cannot look at " + path);
+  }
+  if (!S_ISSOCK(found.st_mode)) {
+    return Error{Errc::io, EEXIST, path + " exists and is not a socket"};
+  }
+  const auto connected = unix_connect(path);
+  if (connected || connected.error().sys_errno == EAGAIN) {  // EAGAIN: its backlog is full
+    return Error{Errc::busy, EADDRINUSE, "another process listens on " + path};
+  }
+  if (connected.error().sys_errno != ECONNREFUSED) return connected.error();
+  if (::unlink(path.c_str()) != 0) return failed("cannot remove the stale socket " + path);
+  return {};
+}
+
+Result<UniqueFd> listen_on(const SocketOptions &options, const UnixAddress &address) {
+  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd) return failed("socket");
+  // Linux creates the path with the descriptor's mode, so it is never wider than asked, not even
+  // for a moment; the chmod after it undoes what the umask took away.
+  if (::fchmod(fd.get(), options.mode) != 0) return failed("cannot set the mode of a socket");
+  if (::bind(fd.get(), address.get(), UnixAddress::bytes()) != 0)
+    return failed("cannot bind " + options.path);
+  if (::chmod(options.path.c_str(), options.mode) != 0) {
+    return failed("cannot set the mode of " + options.path);
+  }
+  if (::listen(fd.get(), SOMAXCONN) != 0) return failed("cannot listen on " + options.path);
+  return fd;
+}
+
+bool out_of_resources(int error) {
+  return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+}  // namespace
+
+UnixSocket::UnixSocket(SocketOptions options, UniqueFd listening, UniqueFd lock)
+    : options_(std::move(options)), fd_(std::move(listening)), lock_(std::move(lock)) {}
+
+Result<std::unique_ptr<UnixSocket>> UnixSocket::bind(const SocketOptions &options) {
+  const auto address = UnixAddress::of(options.path);
+  if (!address) return address.error();
+  if (auto made = make_folder(options.path); !made) return made.error();
+  auto lock = take_lock(options.path);
+  if (!lock) return std::move(lock).error();
+  if (auto removed = remove_stale(options.path); !removed) return removed.error();
+  auto fd = listen_on(options, *address);
+  if (!fd) return std::move(fd).error();
+  return std::make_unique<UnixSocket>(options, *std::move(fd), *std::move(lock));
+}
+
+UnixSocket::~UnixSocket() {
+  (void)::unlink(options_.path.c_str());  // ignoring: the next start removes a stale one
+}
+
+bool peer_allowed(const PeerCredentials &peer, const SocketOptions &options) noexcept {
+  if (peer.uid == static_cast<uid_t>(-1)) return false;
+  if (peer.uid == 0 || peer.uid == ::geteuid()) return true;
+  return std::find(options.allow_uids.begin(), options.allow_uids.end(), peer.uid) !=
+         options.allow_uids.end();
+}
+
+struct UnixListener::Impl {
+  Impl(event_base *base, UnixSocket &bound, OnAccept accepted, OnTrouble troubled)
+      : socket(bound),
+        on_accept(std::move(accepted)),
+        on_trouble(std::move(troubled)),
+        accept_event(make_event(base, bound.fd(), EV_READ | EV_PERSIST, on_acceptable_c, this)),
+        resume_event(make_event(base, -1, 0, on_resume_c, this)),
+        quiet_event(make_event(base, -1, 0, on_quiet_over_c, this)) {
+    on_resume();
+  }
+
+  void on_acceptable() {
+    for (int i = 0; i < kAcceptsPerTurn; ++i) {
+      UniqueFd fd(::accept4(socket.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+      if (fd) {
+        admit(std::move(fd));
+      } else if (out_of_resources(errno)) {
+        return pause();
+      } else if (errno != EINTR && errno != ECONNABORTED) {
+        return;  // EAGAIN, or a fault of one connection that the next accept does not see
+      }
+    }
+  }
+
+  void admit(UniqueFd fd) {
+    const PeerCredentials peer = peer_credentials(fd.get());
+    if (peer_allowed(peer, socket.options())) return on_accept(std::move(fd), peer);
+    tell("refused a connection to " + socket.options().path + " from uid " +
+         std::to_string(peer.uid) + ", pid " + std::to_string(peer.pid));
+  }
+
+  void pause() {
+    const Error why = failed("cannot accept on " + socket.options().path);
+    (void)event_del(accept_event.get());  // ignoring: deleting cannot fail here
+    add_timer(resume_event.get(), kDescriptorPause);
+    tell(why.message);
+  }
+
+  void on_resume() {
+    (void)event_add(accept_event.get(), nullptr);  // ignoring: fails only without memory for epoll
+  }
+
+  void tell(std::string sentence) {
+    if (quiet) {
+      ++untold;
+      return;
+    }
+    quiet = true;
+    add_timer(quiet_event.get(), kTroubleInterval);
+    if (untold > 0) sentence += " (and " + std::to_string(untold) + " more before)";
+    untold = 0;
+    if (on_trouble) on_trouble(sentence);
+  }
+
+  void on_quiet_over() { quiet = false; }
+
+  static void on_acceptable_c(evutil_socket_t, short, void *self) noexcept {
+    static_cast<Impl *>(self)->on_acceptable();
+  }
+  static void on_resume_c(evutil_socket_t, short, void *self) noexcept {
+    static_cast<Impl *>(self)->on_resume();
+  }
+  static void on_quiet_over_c(evutil_socket_t, short, void *self) noexcept {
+    static_cast<Impl *>(self)->on_quiet_over();
+  }
+
+  UnixSocket &socket;
+  OnAccept on_accept;
+  OnTrouble on_trouble;
+  bool quiet = false;   // a sentence was told less than a minute ago
+  uint64_t untold = 0;  // since then
+  EventPtr accept_event;
+  EventPtr resume_event;
+  EventPtr quiet_event;
+};
+
+UnixListener::UnixListener(event_base *base, UnixSocket &socket, OnAccept on_accept,
+                           OnTrouble on_trouble)
+    : impl_(std::make_unique<Impl>(base, socket, std::move(on_accept), std::move(on_trouble))) {}
+
+UnixListener::~UnixListener() = default;
+
+}  // namespace holdfast

@@ -29,6 +29,8 @@ class UnixSocket {
   // Errc::busy: another process holds it (named in the message); Errc::limit: path too long;
   // Errc::io.
   static Result<std::unique_ptr<UnixSocket>> bind(const SocketOptions &options);
+  // Takes both descriptors; use bind().
+  UnixSocket(SocketOptions options, UniqueFd listening, UniqueFd lock);
   ~UnixSocket();
   UnixSocket(const UnixSocket &) = delete;
   UnixSocket &operator=(const UnixSocket &) = delete;
@@ -36,7 +38,6 @@ class UnixSocket {
   const SocketOptions &options() const noexcept { return options_; }
 
  private:
-  UnixSocket() = default;
   SocketOptions options_;
   UniqueFd fd_;
   UniqueFd lock_;
@@ -46,12 +47,15 @@ class UnixSocket {
 bool peer_allowed(const PeerCredentials &peer, const SocketOptions &options) noexcept;
 
 // Accepts on a UnixSocket and hands over connections whose credentials are allowed; others are
-// closed with one rate-limited log line. Out of descriptors: pauses 100 ms, never spins.
+// closed. Out of descriptors: pauses 100 ms, never spins.
 class UnixListener {
  public:
   using OnAccept = std::function<void(UniqueFd, const PeerCredentials &)>;
-  UnixListener(event_base *base, UnixSocket &socket,
-               OnAccept on_accept);  // borrows base and socket
+  // A sentence for the log about a refused peer or a failed accept, at most one a minute; the next
+  // one says how many were left out.
+  using OnTrouble = std::function<void(const std::string &)>;
+  // Borrows base and socket, which must outlive *this. The callbacks must not destroy *this.
+  UnixListener(event_base *base, UnixSocket &socket, OnAccept on_accept, OnTrouble on_trouble = {});
   ~UnixListener();
   UnixListener(const UnixListener &) = delete;
   UnixListener &operator=(const UnixListener &) = delete;
