@@ -1,0 +1,9 @@
+// Preloaded into servers that offer no choice: they listen on 127.0.0.1 instead of on all interfaces,
+// and say which port the kernel gave them (server-everything itself prints "port 0").
+const net = require('node:net');
+const listen = net.Server.prototype.listen;
+net.Server.prototype.listen = function (port, ...rest) {
+  if (typeof port !== 'number' && typeof port !== 'string') return listen.call(this, port, ...rest);
+  this.once('listening', () => console.log(`listening 127.0.0.1:${this.address().port}`));
+  return listen.call(this, Number(port), '127.0.0.1', ...rest.filter((x) => typeof x === 'function'));
+};

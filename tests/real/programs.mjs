@@ -1,0 +1,72 @@
+// Starts what a test talks to: a real MCP server, and Holdfast in front of it. Every program binds
+// port 0 of the loopback and says which port it got.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Child, direct, here, scratch } from './lib.mjs';
+
+const binaries = process.env.HF_BIN_DIR ?? join(here, '../../build/release/bin');
+const listening = /^listening (127\.0\.0\.1:\d+)$/;
+
+// server-everything: `streamableHttp` serves /mcp, `sse` serves /sse and /message.
+export async function startEverything(transport) {
+  const script = join(here, 'node_modules/@modelcontextprotocol/server-everything/dist/index.js');
+  const preload = join(here, 'loopback_only.cjs');
+  const child = new Child('server-everything', process.execPath, ['--require', preload, script, transport], {
+    PORT: '0',
+  });
+  return { child, address: (await child.line(listening))[1] };
+}
+
+export async function startModern() {
+  const child = new Child('modern-server', process.execPath, [join(here, 'modern_server.mjs')]);
+  return { child, address: (await child.line(listening))[1] };
+}
+
+const proxyConf = (backend) => `
+worker_processes 2;
+sessiond unix:sessiond.sock;
+upstream backend { server ${backend}; keepalive 64; }
+server {
+    listen 127.0.0.1:0;
+    location = /health { holdfast_health; }
+    location / { proxy_pass http://backend; }
+}
+`;
+
+const sessiondConf = (policy) => `
+control_socket sessiond.sock;
+admin_socket   admin.sock;
+http_socket    http.sock;
+${policy}
+`;
+
+async function startPair(backend, policy) {
+  const folder = scratch();
+  writeFileSync(join(folder, 'sessiond.conf'), sessiondConf(policy));
+  writeFileSync(join(folder, 'proxy.conf'), proxyConf(backend));
+  const run = (name, conf) => new Child(name, join(binaries, name), ['-c', join(folder, conf)]);
+  const sessiond = run('holdfast-sessiond', 'sessiond.conf');
+  await sessiond.line(/event=ready\b/);
+  const proxy = run('holdfast-proxy', 'proxy.conf');
+  const address = (await proxy.line(/event=listening .*\baddress=(127\.0\.0\.1:\d+)/))[1];
+  return { address, sessiond, children: [proxy, sessiond] };
+}
+
+// A backend, and unless --direct was given the pair in front of it. stop() reports a daemon that
+// did not end cleanly.
+export async function startTarget(startBackend, policy = '') {
+  const backend = await startBackend();
+  const pair = direct ? { address: backend.address, children: [] } : await startPair(backend.address, policy);
+  return {
+    url: `http://${pair.address}`,
+    backend: backend.child,
+    sessiond: pair.sessiond,
+    async stop() {
+      for (const child of pair.children) {
+        const how = await child.stop();
+        if (how !== 0) throw new Error(`${child.name} ended with ${how}`);
+      }
+      await backend.child.stop();
+    },
+  };
+}
