@@ -35,11 +35,16 @@ struct Field {
   T M::*member;
   Rule rule = kPlain;
 };
+// clang 14 deduces no aggregates by itself.
+template <class M, class T>
+Field(const char *, T M::*, Rule = kPlain) -> Field<M, T>;
 // The members of a nested struct stand directly in the message (the record of `snapshot`).
 template <class M, class T>
 struct Inlined {
   T M::*member;
 };
+template <class M, class T>
+Inlined(T M::*) -> Inlined<M, T>;
 
 // kWord<M>: the value of "t". kRows<M>: the members, in the order they are written.
 template <class M>
