@@ -83,7 +83,7 @@ check_layers() {
 check_words() {
   forbid 'no new by hand: make_unique, or a container' '\bnew\s+[\w:(]' '.'
   forbid 'no delete by hand' '\bdelete\b\s*(\[\s*\]\s*)?[\w:(*]' '.'
-  forbid 'no using namespace in a header' '^\s*using namespace' '\.h$'
+  forbid 'no using namespace for all who include a header' '^using namespace' '\.h$'
   forbid 'one clock: ask common/clock.h' '(steady|system|high_resolution)_clock::now' \
     '^(common|proxy|sessiond)/' '^common/clock\.(h|cpp)$'
   forbid 'tests wait for events with a deadline, they never sleep' \
