@@ -7,8 +7,10 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
 
+#include "proxy/http/head_end.h"
 #include "proxy/http/message.h"
 
 namespace holdfast::proxy::http {
@@ -39,9 +41,13 @@ class RequestParser {
   void reset() noexcept { *this = RequestParser{}; }
 
  private:
-  size_t scanned_ = 0;     // bytes already searched for the head's end
-  size_t line_bytes_ = 0;  // leading CRLFs plus the request line with its end, once seen
-  size_t head_bytes_ = 0;
+  HeadState fail(HeadError error) noexcept;
+  HeadState read_line(std::string_view bytes, RequestHead &out) noexcept;
+  HeadError judge(std::string_view bytes, RequestHead &out) const noexcept;
+
+  HeadEnd end_;
+  uint32_t line_bytes_ = 0;  // leading CRLFs plus the request line with its end, once judged
+  uint32_t head_bytes_ = 0;
   HeadError error_;
   bool started_ = false;
 };
@@ -58,9 +64,12 @@ class ResponseParser {
   void reset() noexcept { *this = ResponseParser{}; }
 
  private:
-  size_t scanned_ = 0;
-  size_t line_bytes_ = 0;
-  size_t head_bytes_ = 0;
+  HeadState fail(const char *reason) noexcept;
+  HeadState read_line(std::string_view bytes, ResponseHead &out) noexcept;
+
+  HeadEnd end_;
+  uint32_t line_bytes_ = 0;  // the status line with its end, once judged
+  uint32_t head_bytes_ = 0;
   HeadError error_;
 };
 

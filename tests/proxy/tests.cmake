@@ -1,2 +1,3 @@
 # Tests of this folder; paths are relative to tests/.
 include(proxy/mcp.cmake)
+include(proxy/http.cmake)

@@ -1,0 +1,101 @@
+#include "proxy/http/host.h"
+
+#include "proxy/http/byte_class.h"
+
+namespace holdfast::proxy::http {
+namespace {
+
+constexpr size_t kPortDigitsMax = 5;
+constexpr uint32_t kPortMax = 65535;
+
+bool is_reg_name(std::string_view name) noexcept {
+  for (size_t i = 0; i < name.size(); ++i) {
+    if (is(name[i], kHostByte)) continue;
+    if (name[i] != '%' || i + 2 >= name.size()) return false;
+    if (!is(name[i + 1], kHexDigit) || !is(name[i + 2], kHexDigit)) return false;
+    i += 2;
+  }
+  return !name.empty();
+}
+
+// The text after ":"; nullopt: not a port. An empty port is 0, as if none was given.
+std::optional<uint16_t> parse_port(std::string_view text) noexcept {
+  if (text.size() > kPortDigitsMax || !all_of(text, kDigit)) return std::nullopt;
+  uint32_t port = 0;
+  for (const char c : text) port = port * 10 + static_cast<uint32_t>(c - '0');
+  if (port > kPortMax || (port == 0 && !text.empty())) return std::nullopt;
+  return static_cast<uint16_t>(port);
+}
+
+// Four decimal numbers of 0 to 255 without leading zeros: the tail an IPv6 address may have.
+bool is_ipv4_tail(std::string_view text) noexcept {
+  for (int i = 0; i < 4; ++i) {
+    const size_t digits = run_of(text, kDigit);
+    if (digits == 0 || digits > 3 || (digits > 1 && text[0] == '0')) return false;
+    if (digits == 3 && text.substr(0, 3) > "255") return false;
+    text.remove_prefix(digits);
+    if (i == 3) break;
+    if (text.empty() || text.front() != '.') return false;
+    text.remove_prefix(1);
+  }
+  return text.empty();
+}
+
+}  // namespace
+
+bool is_ipv6_address(std::string_view text) noexcept {
+  size_t groups = 0;
+  bool compressed = false;
+  if (text.starts_with("::")) {
+    compressed = true;
+    text.remove_prefix(2);
+    if (text.empty()) return true;
+  }
+  for (;;) {
+    const size_t digits = run_of(text, kHexDigit);
+    if (digits < text.size() && text[digits] == '.') {
+      if (!is_ipv4_tail(text)) return false;
+      groups += 2;
+      break;
+    }
+    if (digits == 0 || digits > 4) return false;
+    ++groups;
+    text.remove_prefix(digits);
+    if (text.empty()) break;
+    if (text.front() != ':' || text.size() == 1) return false;
+    text.remove_prefix(1);
+    if (text.front() != ':') continue;
+    if (compressed) return false;
+    compressed = true;
+    text.remove_prefix(1);
+    if (text.empty()) break;
+  }
+  return compressed ? groups < 8 : groups == 8;
+}
+
+std::optional<HostPort> parse_host(std::string_view value) noexcept {
+  if (value.empty()) return std::nullopt;
+  const bool bracketed = value.front() == '[';
+  const size_t close = bracketed ? value.find(']') : 0;
+  if (close == value.npos) return std::nullopt;
+  const size_t colon = value.find(':', close);
+  const std::string_view name = value.substr(0, colon);
+  if (bracketed) {
+    if (close + 1 != name.size() || !is_ipv6_address(name.substr(1, close - 1)))
+      return std::nullopt;
+  } else if (!is_reg_name(name)) {
+    return std::nullopt;
+  }
+  if (colon == value.npos) return HostPort{name, 0};
+  const std::optional<uint16_t> port = parse_port(value.substr(colon + 1));
+  if (!port) return std::nullopt;
+  return HostPort{name, *port};
+}
+
+bool same_host(const HostPort &a, const HostPort &b, uint16_t default_port) noexcept {
+  const uint16_t port_a = a.port != 0 ? a.port : default_port;
+  const uint16_t port_b = b.port != 0 ? b.port : default_port;
+  return port_a == port_b && iequals(a.name, b.name);
+}
+
+}  // namespace holdfast::proxy::http
