@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "proxy/http/chunk_grammar.h"
 #include "proxy/http/message.h"
 
 namespace holdfast::proxy::http {
@@ -16,8 +17,8 @@ class BodyDecoder {
   enum class State : uint8_t {
     more,      // feed what follows the consumed bytes
     end,       // the message is complete; bytes after `consumed` belong to the next one
-    failed,    // malformed: nothing further may be read from this connection
-    too_large  // decoded data would exceed the limit; `data` of this step is empty
+    failed,    // malformed: nothing further may be read from this connection; `data` is empty
+    too_large  // decoded data would exceed the limit; `data` is empty
   };
   struct Step {
     size_t consumed = 0;    // > 0 unless the input is empty or the state is not `more`
@@ -43,21 +44,17 @@ class BodyDecoder {
 
  private:
   enum class Phase : uint8_t {
-    data,        // inside content
-    size_first,  // first digit of a chunk size
-    size,        // further digits
-    extension,   // after ";" or blanks before it
-    size_lf,     // LF ending the size line
-    data_cr,     // CR after chunk data
-    data_lf,
-    trailer_line,  // inside the trailer section
-    trailer_lf,
+    data,     // inside content
+    framing,  // between chunks, in the lines of ChunkGrammar
     ended,
+    too_large,
     failed
   };
-  Step fail(const char *reason) noexcept;
-  bool decode_framing(char c) noexcept;  // one byte outside data; false: malformed
-  bool overhead_exceeded() const noexcept;
+  // Both consume at least one byte of `in` or leave the phase.
+  void take_data(std::string_view in, Step &step) noexcept;
+  void take_framing(std::string_view in, Step &step) noexcept;
+  void fail(const char *reason) noexcept;
+  Step finish(Step step) const noexcept;
 
   Framing framing_;
   uint64_t bytes_max_ = UINT64_MAX;
@@ -65,12 +62,7 @@ class BodyDecoder {
   uint64_t left_bytes_ = 0;      // of the content or the current chunk
   uint64_t overhead_bytes_ = 0;  // framing bytes seen
   const char *error_ = "";
-  uint32_t extension_bytes_ = 0;        // of the current chunk
-  uint32_t extension_total_bytes_ = 0;  // of the whole body
-  uint32_t trailer_bytes_ = 0;
-  uint16_t trailer_fields_ = 0;
-  uint8_t size_digits_ = 0;
-  uint8_t sub_ = 0;  // position inside extension or trailer grammar
+  ChunkGrammar grammar_;
   Phase phase_ = Phase::ended;
 };
 
