@@ -12,7 +12,10 @@
 
 namespace holdfast::proxy::http {
 
-// A field of our own: from configuration (proxy_set_header) or made by the exchange.
+// A field of our own: from configuration (proxy_set_header) or made by the exchange. REQUIRES: a
+// token as name, no control bytes in the value; both were checked where they were read or made.
+// Framing fields, connection-bound fields and Mcp-Session-Id are not written from here; they belong
+// to the writer.
 struct ExtraField {
   std::string_view name;
   std::string_view value;  // empty: the field is removed (nginx's meaning)
@@ -66,6 +69,10 @@ void write_own_response(std::string &out, const OwnResponse &response);
 
 // "Not Found" for 404; "" for a code we never send ourselves.
 std::string_view reason_phrase(int status) noexcept;
+
+// True when a received Via value says the message already passed through `pseudonym`: a loop (508).
+// Compared without case; comments are skipped. Ask once per Via field.
+bool via_names(std::string_view via_value, std::string_view pseudonym) noexcept;
 
 // True when naming this field in Connection removes it (9110 7.6.1): framing, routing, identity and
 // Mcp-* fields cannot be removed that way.

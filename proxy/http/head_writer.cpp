@@ -1,1 +1,0 @@
-#include "proxy/http/head_writer.h"
