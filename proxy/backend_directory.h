@@ -13,6 +13,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+
+#include "common/ids.h"
 
 namespace holdfast::proxy {
 
@@ -41,7 +44,11 @@ class BackendDirectory {
   size_t size() const { return size_.load(std::memory_order_acquire); }
 
  private:
-  mutable std::mutex mutex_;  // guards growth and find()
+  using IdByText = std::unordered_map<std::string, BackendId, KeyedHash, std::equal_to<>>;
+
+  mutable std::mutex mutex_;  // guards growth and both maps
+  IdByText by_identity_;      // name and address → number
+  IdByText latest_by_name_;
   std::array<std::unique_ptr<Backend>, kBackendsMax> owned_;
   std::array<std::atomic<const Backend *>, kBackendsMax> table_{};
   std::atomic<size_t> size_{0};

@@ -9,10 +9,11 @@
 //
 // Activity (SPEC section 1): `begin` and `classify` move the clock for counting messages, `finish`
 // when a counting request's answer is complete, `on_event` for policies that count messages.
-// In flight: a request id without its response; see Pending in the .cpp.
+// In flight: a request id without its response; see Pending in session_record.h.
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -117,7 +118,8 @@ class SessionRegistry {
   Millis finish(std::string_view session, ExchangeRef exchange, Finish how);
 
   // Adds a new session whose backend accepted it. REQUIRES: id freshly minted.
-  // The exchange that opened it is registered as with begin() and must be finished.
+  // The exchange that opened it is registered as with begin() (without expected messages;
+  // classify() and add_stream() may follow) and must be finished.
   void bind(SessionIdentity identity, bool persistent, ExchangeRef exchange);
 
   // Ends a session; nullopt when it is not (or no longer) known, or belongs to another user
@@ -153,12 +155,16 @@ class SessionRegistry {
 
  private:
   struct Shard;
-  static constexpr size_t kShards = 64;
+  // The link sends a shard of the snapshot in one piece: of a million sessions it is about 1 MiB.
+  static constexpr size_t kShards = 256;
   Shard &shard_of(std::string_view session);
-  const Shard &shard_of(std::string_view session) const;
+  bool add(class SessionRecord record);  // false: the id is already here
 
   const Clock &clock_;
   std::unique_ptr<std::array<Shard, kShards>> shards_;
+  // Whether on_event() can matter at all: spares the look-up per event under the usual policies.
+  std::atomic<bool> events_may_count_{false};
+  size_t next_dirty_shard_ = 0;  // where collect_activity() goes on; control thread
 };
 
 }  // namespace holdfast::proxy

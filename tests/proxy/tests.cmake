@@ -1,3 +1,4 @@
 # Tests of this folder; paths are relative to tests/.
 include(proxy/mcp.cmake)
 include(proxy/http.cmake)
+include(proxy/registry.cmake)

@@ -1,0 +1,8 @@
+# What the workers and the control thread share: sessions, backends by number, mailboxes.
+hf_library(hf_proxy_registry
+  activity_rules.cpp
+  backend_directory.cpp
+  session_record.cpp
+  session_registry.cpp
+  worker_mailbox.cpp
+  LINK hf_common hf_link hf_proxy_mcp)

@@ -1,0 +1,139 @@
+#include "proxy/session_record.h"
+
+#include <algorithm>
+
+namespace holdfast::proxy {
+
+SessionRecord::SessionRecord(SessionIdentity identity_in, bool persistent_in, MonoTime created,
+                             MonoTime last_activity)
+    : identity(std::move(identity_in)),
+      persistent(persistent_in),
+      created_(created),
+      last_activity_(last_activity) {}
+
+void SessionRecord::begin(ExchangeRef exchange, bool expects_messages) {
+  running_.push_back(
+      {exchange, expects_messages ? Running::Hold::unclassified : Running::Hold::none, false});
+}
+
+Running *SessionRecord::find(ExchangeRef exchange) {
+  const auto at = std::find_if(running_.begin(), running_.end(),
+                               [&](const Running &r) { return r.ref == exchange; });
+  return at == running_.end() ? nullptr : &*at;
+}
+
+bool SessionRecord::classify(ExchangeRef exchange, std::span<const mcp::RpcMessage> messages,
+                             const ActivityRules &rules, MonoTime now) {
+  Running *running = find(exchange);
+  if (running == nullptr) return false;
+  if (messages.empty()) {
+    running->hold = Running::Hold::not_understood;
+    ++requests_;
+    touch(now);
+    return true;
+  }
+  bool moved = running->hold != Running::Hold::none;
+  running->hold = Running::Hold::none;
+  for (const mcp::RpcMessage &message : messages) {
+    moved = note(message, exchange, rules, now) || moved;
+  }
+  return moved;
+}
+
+bool SessionRecord::note(const mcp::RpcMessage &message, ExchangeRef exchange,
+                         const ActivityRules &rules, MonoTime now) {
+  if (!has_working_method(message)) return false;
+  ++requests_;
+  const bool counts = rules.counts(message);
+  if (counts) touch(now);
+  if (message.is_request()) {
+    add_pending({keyed_hash(message.id), exchange, Pending::kWhileExchangeRuns, counts}, now);
+  } else if (message.method == "notifications/cancelled" && !message.request_id.empty()) {
+    bool counted = false;  // a request given up has no complete answer, so the clock stays
+    (void)forget(message.request_id, counted);  // ignoring: its answer may have come already
+  }
+  return true;
+}
+
+void SessionRecord::add_pending(const Pending &pending, MonoTime now) {
+  std::erase_if(pending_, [&](const Pending &p) { return p.expires <= now; });
+  if (pending_.size() == kPendingMax) pending_.erase(pending_.begin());
+  pending_.push_back(pending);
+}
+
+bool SessionRecord::forget(std::string_view raw_id, bool &counted) {
+  const uint64_t id_hash = keyed_hash(raw_id);
+  const auto at = std::find_if(pending_.begin(), pending_.end(),
+                               [&](const Pending &p) { return p.id_hash == id_hash; });
+  if (at == pending_.end()) return false;
+  counted = at->counts;
+  pending_.erase(at);
+  return true;
+}
+
+void SessionRecord::add_stream(ExchangeRef exchange) {
+  if (Running *running = find(exchange)) running->stream = true;
+}
+
+bool SessionRecord::on_response(std::string_view raw_id, MonoTime now) {
+  bool counted = false;
+  if (!forget(raw_id, counted)) return false;
+  if (counted) touch(now);
+  return true;
+}
+
+bool SessionRecord::on_event(const ActivityRules &rules, MonoTime now) {
+  // A listen stream is made of nothing but notifications: they are its activity under any policy.
+  if (!rules.counts_events() && identity.transport != Transport::listen) return false;
+  touch(now);
+  return true;
+}
+
+bool SessionRecord::finish(ExchangeRef exchange, SessionRegistry::Finish how,
+                           const ActivityRules &rules, MonoTime now) {
+  const Running *running = find(exchange);
+  if (running == nullptr) return false;
+  const Running::Hold hold = running->hold;
+  std::erase_if(running_, [&](const Running &r) { return r.ref == exchange; });
+
+  bool moved = hold != Running::Hold::none;
+  bool complete = hold == Running::Hold::not_understood;
+  for (Pending &pending : pending_) {
+    if (pending.exchange != exchange || pending.expires != Pending::kWhileExchangeRuns) continue;
+    moved = true;
+    if (how == SessionRegistry::Finish::answered) {
+      complete = complete || pending.counts;
+      pending.expires = now;
+    } else {
+      pending.expires = now + rules.timeout();
+    }
+  }
+  std::erase_if(pending_, [&](const Pending &p) { return p.expires <= now; });
+  if (complete && how == SessionRegistry::Finish::answered) touch(now);
+  return moved;
+}
+
+int64_t SessionRecord::in_flight(MonoTime now) const {
+  const auto held = std::count_if(running_.begin(), running_.end(),
+                                  [](const Running &r) { return r.hold != Running::Hold::none; });
+  const auto waiting = std::count_if(pending_.begin(), pending_.end(),
+                                     [&](const Pending &p) { return p.expires > now; });
+  return held + waiting;
+}
+
+int64_t SessionRecord::streams() const {
+  return std::count_if(running_.begin(), running_.end(), [](const Running &r) { return r.stream; });
+}
+
+bool SessionRecord::held(const ActivityRules &rules, MonoTime now) const {
+  return in_flight(now) > 0 || (rules.stream_keeps_alive() && streams() > 0);
+}
+
+std::vector<ExchangeRef> SessionRecord::exchanges() const {
+  std::vector<ExchangeRef> refs;
+  refs.reserve(running_.size());
+  for (const Running &running : running_) refs.push_back(running.ref);
+  return refs;
+}
+
+}  // namespace holdfast::proxy

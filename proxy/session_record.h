@@ -1,0 +1,95 @@
+// One session as the registry keeps it: identity, clock, what is in flight. Plain single-threaded
+// state; the registry calls every member under the lock of the session's shard and passes the
+// moment and the rules in. Private to the registry: nothing else includes this file.
+//
+//   in flight = requests without an answer + exchanges whose messages are not (yet) understood
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "common/clock.h"
+#include "proxy/activity_rules.h"
+#include "proxy/mcp/rpc_scanner.h"
+#include "proxy/session_registry.h"
+
+namespace holdfast::proxy {
+
+// A request id without its response. It is named by a keyed hash of its raw JSON token: ids are the
+// client's choice and may be long, a collision would need the key.
+struct Pending {
+  static constexpr MonoTime kWhileExchangeRuns = MonoTime::max();
+
+  uint64_t id_hash = 0;
+  ExchangeRef exchange;  // that carried it, and whose complete answer ends it
+  MonoTime expires = kWhileExchangeRuns;
+  bool counts = false;  // its answer moves the clock
+};
+
+// An exchange that has begun and not finished.
+struct Running {
+  enum class Hold : uint8_t {
+    none,
+    unclassified,   // its messages are not known yet: it may be a request
+    not_understood  // its body is not JSON-RPC we can read: taken for one request
+  };
+  ExchangeRef ref;
+  Hold hold = Hold::none;
+  bool stream = false;
+};
+
+class SessionRecord {
+ public:
+  // Requests a client may leave unanswered at once; beyond it the oldest is forgotten, which can
+  // only let the session look idle earlier, never grow memory.
+  static constexpr size_t kPendingMax = 1024;
+  static constexpr uint32_t kClean = UINT32_MAX;
+
+  SessionRecord(SessionIdentity identity_in, bool persistent_in, MonoTime created,
+                MonoTime last_activity);
+
+  // ---- exchanges; every function that returns bool says whether clock, count or flight moved ----
+  void begin(ExchangeRef exchange, bool expects_messages);
+  bool classify(ExchangeRef exchange, std::span<const mcp::RpcMessage> messages,
+                const ActivityRules &rules, MonoTime now);
+  void add_stream(ExchangeRef exchange);
+  bool on_response(std::string_view raw_id, MonoTime now);
+  bool on_event(const ActivityRules &rules, MonoTime now);
+  bool finish(ExchangeRef exchange, SessionRegistry::Finish how, const ActivityRules &rules,
+              MonoTime now);
+
+  // ---- questions ----
+  Millis idle(MonoTime now) const { return now - last_activity_; }
+  Millis age(MonoTime now) const { return now - created_; }
+  int64_t in_flight(MonoTime now) const;
+  int64_t streams() const;
+  int64_t requests() const { return requests_; }
+  // Does anything but the clock speak against dropping the session?
+  bool held(const ActivityRules &rules, MonoTime now) const;
+  std::vector<ExchangeRef> exchanges() const;
+  void restore_requests(int64_t requests) { requests_ = requests; }
+
+  SessionIdentity identity;    // its `id` is empty: the id is the key of the shard's map
+  uint32_t policy = 0;         // index into the shard's rules
+  uint32_t dirty_at = kClean;  // index into Shard::dirty
+  bool persistent = false;
+
+ private:
+  Running *find(ExchangeRef exchange);
+  void touch(MonoTime now) { last_activity_ = now; }
+  bool note(const mcp::RpcMessage &message, ExchangeRef exchange, const ActivityRules &rules,
+            MonoTime now);
+  void add_pending(const Pending &pending, MonoTime now);
+  // Forgets the oldest request of this id; false when there is none.
+  bool forget(std::string_view raw_id, bool &counted);
+
+  MonoTime created_;
+  MonoTime last_activity_;
+  int64_t requests_ = 0;
+  std::vector<Running> running_;
+  std::vector<Pending> pending_;  // oldest first
+};
+
+}  // namespace holdfast::proxy

@@ -1,0 +1,311 @@
+#include "proxy/session_registry.h"
+
+#include <algorithm>
+#include <map>
+
+#include "proxy/session_record.h"
+
+namespace holdfast::proxy {
+namespace {
+
+// An age another process told us, kept within what can be added to a moment.
+Millis told_age(int64_t age_ms) {
+  constexpr Millis kAgeMax = std::chrono::hours{24 * 365 * 100};
+  return std::clamp(Millis{age_ms}, Millis{0}, kAgeMax);
+}
+
+}  // namespace
+
+// A part of the table with everything that is decided under its lock. The rules are a copy, so that
+// a request takes one lock only.
+struct alignas(64) SessionRegistry::Shard {
+  using Map = std::unordered_map<std::string, SessionRecord, KeyedHash, std::equal_to<>>;
+  using Entry = Map::value_type;  // stays where it is until it is erased
+
+  mutable std::mutex mutex;
+  Map sessions;
+  std::vector<Entry *> dirty;            // SessionRecord::dirty_at is the index here
+  std::vector<ActivityRules> rules{{}};  // never empty; the first is the top-level policy
+
+  SessionRecord *find(std::string_view id) {
+    const auto at = sessions.find(id);
+    return at == sessions.end() ? nullptr : &at->second;
+  }
+  const ActivityRules &rules_of(const SessionRecord &record) const { return rules[record.policy]; }
+  uint32_t rules_index(std::string_view policy) const;
+  void mark_dirty(Entry &entry);
+  void unmark_dirty(Entry &entry);
+  EndedSession take(Map::iterator at, EndReason reason, MonoTime now);
+};
+
+uint32_t SessionRegistry::Shard::rules_index(std::string_view policy) const {
+  const auto at = std::find_if(rules.begin(), rules.end(),
+                               [&](const ActivityRules &r) { return r.name() == policy; });
+  return at == rules.end() ? 0 : static_cast<uint32_t>(at - rules.begin());
+}
+
+void SessionRegistry::Shard::mark_dirty(Entry &entry) {
+  if (entry.second.dirty_at != SessionRecord::kClean) return;
+  entry.second.dirty_at = static_cast<uint32_t>(dirty.size());
+  dirty.push_back(&entry);
+}
+
+void SessionRegistry::Shard::unmark_dirty(Entry &entry) {
+  const uint32_t at = entry.second.dirty_at;
+  if (at == SessionRecord::kClean) return;
+  dirty[at] = dirty.back();
+  dirty[at]->second.dirty_at = at;
+  dirty.pop_back();
+  entry.second.dirty_at = SessionRecord::kClean;
+}
+
+// The one door out: every session that ends is taken here.
+EndedSession SessionRegistry::Shard::take(Map::iterator at, EndReason reason, MonoTime now) {
+  unmark_dirty(*at);
+  auto node = sessions.extract(at);
+  SessionRecord &record = node.mapped();
+  EndedSession ended{std::move(record.identity), reason, record.idle(now), record.exchanges()};
+  ended.identity.id = std::move(node.key());
+  return ended;
+}
+
+SessionRegistry::SessionRegistry(const Clock &clock)
+    : clock_(clock), shards_(std::make_unique<std::array<Shard, kShards>>()) {}
+
+SessionRegistry::~SessionRegistry() = default;
+
+SessionRegistry::Shard &SessionRegistry::shard_of(std::string_view session) {
+  // The map's buckets go by the hash modulo a prime; its top bits are free for the shards.
+  static_assert(kShards == 256);
+  return (*shards_)[keyed_hash(session) >> 56];
+}
+
+// ---- data path ----
+
+bool SessionRegistry::begin(std::string_view session, std::string_view user, ExchangeRef exchange,
+                            bool expects_messages, SessionView &out) {
+  Shard &shard = shard_of(session);
+  const std::lock_guard lock(shard.mutex);
+  SessionRecord *record = shard.find(session);
+  if (record == nullptr || !equal_constant_time(record->identity.user, user)) return false;
+  record->begin(exchange, expects_messages);
+  out.transport = record->identity.transport;
+  out.backend = record->identity.backend;
+  out.backend_session.assign(record->identity.backend_session);
+  return true;
+}
+
+void SessionRegistry::classify(std::string_view session, ExchangeRef exchange,
+                               std::span<const mcp::RpcMessage> messages) {
+  Shard &shard = shard_of(session);
+  const std::lock_guard lock(shard.mutex);
+  const auto at = shard.sessions.find(session);
+  if (at == shard.sessions.end()) return;
+  SessionRecord &record = at->second;
+  if (record.classify(exchange, messages, shard.rules_of(record), clock_.now())) {
+    shard.mark_dirty(*at);
+  }
+}
+
+void SessionRegistry::add_stream(std::string_view session, ExchangeRef exchange) {
+  Shard &shard = shard_of(session);
+  const std::lock_guard lock(shard.mutex);
+  if (SessionRecord *record = shard.find(session)) record->add_stream(exchange);
+}
+
+void SessionRegistry::on_response(std::string_view session, std::string_view raw_id) {
+  Shard &shard = shard_of(session);
+  const std::lock_guard lock(shard.mutex);
+  const auto at = shard.sessions.find(session);
+  if (at == shard.sessions.end()) return;
+  if (at->second.on_response(raw_id, clock_.now())) shard.mark_dirty(*at);
+}
+
+void SessionRegistry::on_event(std::string_view session) {
+  if (!events_may_count_.load(std::memory_order_relaxed)) return;
+  Shard &shard = shard_of(session);
+  const std::lock_guard lock(shard.mutex);
+  const auto at = shard.sessions.find(session);
+  if (at == shard.sessions.end()) return;
+  SessionRecord &record = at->second;
+  if (record.on_event(shard.rules_of(record), clock_.now())) shard.mark_dirty(*at);
+}
+
+Millis SessionRegistry::finish(std::string_view session, ExchangeRef exchange, Finish how) {
+  Shard &shard = shard_of(session);
+  const std::lock_guard lock(shard.mutex);
+  const auto at = shard.sessions.find(session);
+  if (at == shard.sessions.end()) return Millis{0};
+  SessionRecord &record = at->second;
+  const MonoTime now = clock_.now();
+  if (record.finish(exchange, how, shard.rules_of(record), now)) shard.mark_dirty(*at);
+  return record.idle(now);
+}
+
+void SessionRegistry::bind(SessionIdentity identity, bool persistent, ExchangeRef exchange) {
+  const MonoTime now = clock_.now();
+  SessionRecord record(std::move(identity), persistent, now, now);
+  record.begin(exchange, false);
+  (void)add(std::move(record));  // ignoring: a freshly minted id is not there yet
+}
+
+// The one door in.
+bool SessionRegistry::add(SessionRecord record) {
+  std::string id = std::move(record.identity.id);
+  record.identity.id.clear();
+  if (record.identity.transport == Transport::listen) events_may_count_ = true;
+  Shard &shard = shard_of(id);
+  const std::lock_guard lock(shard.mutex);
+  record.policy = shard.rules_index(record.identity.policy);
+  return shard.sessions.try_emplace(std::move(id), std::move(record)).second;
+}
+
+std::optional<EndedSession> SessionRegistry::end(std::string_view session, EndReason reason,
+                                                 std::string_view user) {
+  Shard &shard = shard_of(session);
+  const std::lock_guard lock(shard.mutex);
+  const auto at = shard.sessions.find(session);
+  if (at == shard.sessions.end()) return std::nullopt;
+  if (!user.empty() && !equal_constant_time(at->second.identity.user, user)) return std::nullopt;
+  return shard.take(at, reason, clock_.now());
+}
+
+// ---- control thread ----
+
+std::variant<EndedSession, StillAlive, UnknownSession> SessionRegistry::drop_if_idle(
+    std::string_view session, Millis idle_min) {
+  Shard &shard = shard_of(session);
+  const std::lock_guard lock(shard.mutex);
+  const auto at = shard.sessions.find(session);
+  if (at == shard.sessions.end()) return UnknownSession{};
+  const SessionRecord &record = at->second;
+  const MonoTime now = clock_.now();
+  if (record.idle(now) < idle_min || record.held(shard.rules_of(record), now)) {
+    return StillAlive{record.idle(now), record.in_flight(now)};
+  }
+  return shard.take(at, EndReason::idle_timeout, now);
+}
+
+bool SessionRegistry::set_persistent(std::string_view session, bool persistent) {
+  Shard &shard = shard_of(session);
+  const std::lock_guard lock(shard.mutex);
+  SessionRecord *record = shard.find(session);
+  if (record == nullptr) return false;
+  record->persistent = persistent;
+  return true;
+}
+
+void SessionRegistry::set_policies(std::vector<link::PolicyInfo> policies) {
+  std::vector<ActivityRules> rules(policies.begin(), policies.end());
+  if (rules.empty()) rules.emplace_back();
+  for (const ActivityRules &r : rules) {
+    if (r.counts_events()) events_may_count_ = true;
+  }
+  for (Shard &shard : *shards_) {
+    const std::lock_guard lock(shard.mutex);
+    shard.rules = rules;
+    for (auto &[id, record] : shard.sessions) {
+      record.policy = shard.rules_index(record.identity.policy);
+    }
+  }
+}
+
+bool SessionRegistry::restore(const link::Record &from, BackendId backend) {
+  const MonoTime now = clock_.now();
+  SessionRecord record({from.session, from.user, from.policy, from.transport, backend,
+                        from.backend_session, from.peer, from.client_name, from.client_version},
+                       from.persistent, now - told_age(from.age_ms), now - told_age(from.idle_ms));
+  record.restore_requests(from.requests);
+  return add(std::move(record));
+}
+
+void SessionRegistry::collect_activity(size_t max, std::vector<link::ActivityEntry> &out) {
+  const MonoTime now = clock_.now();
+  size_t room = max;
+  for (size_t visited = 0; visited < kShards && room > 0; ++visited) {
+    Shard &shard = (*shards_)[next_dirty_shard_];
+    const std::lock_guard lock(shard.mutex);
+    for (; !shard.dirty.empty() && room > 0; --room) {
+      Shard::Entry &entry = *shard.dirty.back();
+      shard.unmark_dirty(entry);
+      const SessionRecord &record = entry.second;
+      out.push_back(
+          {entry.first, record.idle(now).count(), record.in_flight(now), record.requests()});
+    }
+    if (shard.dirty.empty()) next_dirty_shard_ = (next_dirty_shard_ + 1) % kShards;
+  }
+}
+
+size_t SessionRegistry::snapshot(size_t cursor, const BackendDirectory &backends,
+                                 std::vector<link::Record> &out) const {
+  if (cursor >= kShards) return kEnd;
+  const Shard &shard = (*shards_)[cursor];
+  const std::lock_guard lock(shard.mutex);
+  const MonoTime now = clock_.now();
+  out.reserve(out.size() + shard.sessions.size());
+  for (const auto &[id, record] : shard.sessions) {
+    const SessionIdentity &who = record.identity;
+    link::Record &row = out.emplace_back();
+    row.session = id;
+    row.user = who.user;
+    row.policy = who.policy;
+    row.transport = who.transport;
+    if (who.backend != kNoBackend) row.backend = backends.at(who.backend).name;
+    row.backend_session = who.backend_session;
+    row.age_ms = record.age(now).count();
+    row.idle_ms = record.idle(now).count();
+    row.in_flight = record.in_flight(now);
+    row.requests = record.requests();
+    row.streams = record.streams();
+    row.persistent = record.persistent;
+    row.peer = who.peer;
+    row.client_name = who.client_name;
+    row.client_version = who.client_version;
+  }
+  return cursor + 1 == kShards ? kEnd : cursor + 1;
+}
+
+std::vector<EndedSession> SessionRegistry::end_all(EndReason reason,
+                                                   std::optional<Transport> transport) {
+  std::vector<EndedSession> ended;
+  for (Shard &shard : *shards_) {
+    const std::lock_guard lock(shard.mutex);
+    const MonoTime now = clock_.now();
+    for (auto at = shard.sessions.begin(); at != shard.sessions.end();) {
+      const auto next = std::next(at);
+      if (!transport || at->second.identity.transport == *transport) {
+        ended.push_back(shard.take(at, reason, now));
+      }
+      at = next;
+    }
+  }
+  return ended;
+}
+
+RegistryCounts SessionRegistry::counts(bool by_user) const {
+  RegistryCounts counts;
+  std::map<std::string, int64_t, std::less<>> users;
+  for (const Shard &shard : *shards_) {
+    const std::lock_guard lock(shard.mutex);
+    const MonoTime now = clock_.now();
+    counts.total += static_cast<int64_t>(shard.sessions.size());
+    for (const auto &[id, record] : shard.sessions) {
+      const bool idle = record.idle(now) >= shard.rules_of(record).timeout();
+      if (!idle || record.in_flight(now) > 0) ++counts.active;
+      if (by_user) ++users[record.identity.user];
+    }
+  }
+  counts.by_user.assign(users.begin(), users.end());
+  return counts;
+}
+
+size_t SessionRegistry::size() const {
+  size_t sessions_count = 0;
+  for (const Shard &shard : *shards_) {
+    const std::lock_guard lock(shard.mutex);
+    sessions_count += shard.sessions.size();
+  }
+  return sessions_count;
+}
+
+}  // namespace holdfast::proxy

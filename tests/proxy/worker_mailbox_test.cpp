@@ -1,0 +1,90 @@
+// Mailboxes lose no message, keep each sender's order, wake the worker, and are bounded.
+#include "proxy/worker_mailbox.h"
+
+#include <poll.h>
+
+#include <thread>
+
+#include "tests/support/hf_test.h"
+
+using namespace holdfast;
+using namespace holdfast::proxy;
+
+namespace {
+
+bool readable(const WorkerMailbox &mailbox, int timeout_ms) {
+  pollfd p{mailbox.fd(), POLLIN, 0};
+  return poll(&p, 1, timeout_ms) == 1;
+}
+
+}  // namespace
+
+HF_TEST(a_posted_message_wakes_the_worker_until_it_is_drained) {
+  WorkerMailbox mailbox;
+  HF_CHECK(!readable(mailbox, 0));
+  HF_CHECK(mailbox.post(FinishExchange{7, EndReason::admin}));
+  HF_CHECK(mailbox.post(DrainWorker{true}));
+  HF_CHECK(readable(mailbox, 0));
+  std::vector<WorkerMessage> got;
+  mailbox.drain(got);
+  HF_EQ(got.size(), size_t{2});
+  HF_EQ(std::get<FinishExchange>(got[0]).exchange, uint64_t{7});
+  HF_CHECK(std::get<DrainWorker>(got[1]).on);
+  HF_CHECK(!readable(mailbox, 0));
+}
+
+HF_TEST(draining_replaces_what_was_there) {
+  WorkerMailbox mailbox;
+  std::vector<WorkerMessage> got{RestoreDone{}, RestoreDone{}};
+  mailbox.drain(got);
+  HF_CHECK(got.empty());
+}
+
+HF_TEST(a_full_mailbox_refuses_and_accepts_again_after_draining) {
+  WorkerMailbox mailbox;
+  for (size_t i = 0; i < WorkerMailbox::kMessagesMax; ++i) HF_CHECK(mailbox.post(ReopenLogs{}));
+  HF_CHECK(!mailbox.post(ReopenLogs{}));
+  std::vector<WorkerMessage> got;
+  mailbox.drain(got);
+  HF_EQ(got.size(), WorkerMailbox::kMessagesMax);
+  HF_CHECK(mailbox.post(ReopenLogs{}));
+}
+
+HF_TEST(messages_of_several_threads_all_arrive_in_each_sender_s_order) {
+  constexpr uint64_t kSenders = 4;
+  constexpr uint64_t kEach = 5000;
+  WorkerMailbox mailbox;
+  std::vector<std::thread> senders;
+  for (uint64_t s = 0; s < kSenders; ++s) {
+    senders.emplace_back([&mailbox, s] {
+      for (uint64_t i = 0; i < kEach; ++i) {
+        (void)mailbox.post(AdmitAnswer{s * kEach + i, true, false, {}, 1});
+      }
+    });
+  }
+  std::vector<uint64_t> next(kSenders, 0);
+  uint64_t received = 0;
+  bool ordered = true;
+  std::vector<WorkerMessage> got;
+  while (received < kSenders * kEach && readable(mailbox, 10'000)) {
+    mailbox.drain(got);
+    for (const WorkerMessage &message : got) {
+      const uint64_t number = std::get<AdmitAnswer>(message).exchange;
+      ordered = ordered && next[number / kEach]++ == number % kEach;
+      ++received;
+    }
+  }
+  for (std::thread &sender : senders) sender.join();
+  HF_EQ(received, kSenders * kEach);
+  HF_CHECK(ordered);
+}
+
+int main() {
+  const CMUnitTest tests[] = {
+      HF_UNIT(a_posted_message_wakes_the_worker_until_it_is_drained),
+      HF_UNIT(draining_replaces_what_was_there),
+      HF_UNIT(a_full_mailbox_refuses_and_accepts_again_after_draining),
+      HF_UNIT(messages_of_several_threads_all_arrive_in_each_sender_s_order),
+  };
+  return HF_RUN(tests);
+}
