@@ -1,1 +1,27 @@
-# Tests of this folder; paths are relative to tests/.
+# End-to-end tests: the built programs as a user runs them; paths are relative to tests/.
+if(HOLDFAST_TESTS)
+  hf_library(hf_test_support
+    support/connection.cpp
+    support/http_client.cpp
+    support/json_view.cpp
+    support/mcp_client.cpp
+    support/pair.cpp
+    support/process.cpp
+    support/scripted_backend.cpp
+    support/sse_client.cpp
+    LINK PkgConfig::CMOCKA PkgConfig::JANSSON PkgConfig::EVENT Threads::Threads)
+  target_compile_definitions(hf_test_support PUBLIC HF_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
+  add_dependencies(hf_test_support holdfast-demo-backend)
+  foreach(program holdfast-proxy holdfast-sessiond holdfastctl)
+    if(TARGET ${program})
+      add_dependencies(hf_test_support ${program})
+    endif()
+  endforeach()
+endif()
+
+# e2e(NAME): tests/e2e/NAME_test.cpp.
+function(e2e name)
+  hf_test(e2e_${name}_test e2e/${name}_test.cpp LINK hf_test_support LABEL e2e TIMEOUT 60)
+endfunction()
+
+e2e(demo)
