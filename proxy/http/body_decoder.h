@@ -66,8 +66,10 @@ class BodyDecoder {
   Phase phase_ = Phase::ended;
 };
 
-// Writes the line that opens a chunk of `bytes` (> 0) into `out` (REQUIRES: 20 bytes) and returns
-// its length: "1f40\r\n". The data and kChunkEnd follow; kLastChunk ends the body.
+// Writes the line that opens a chunk of `bytes` (> 0) into `out` and returns its length:
+// "1f40\r\n". The data and kChunkEnd follow; kLastChunk ends the body. REQUIRES: room for
+// kChunkOpenBytesMax.
+inline constexpr size_t kChunkOpenBytesMax = 20;
 size_t write_chunk_open(char *out, uint64_t bytes) noexcept;
 inline constexpr std::string_view kChunkEnd = "\r\n";
 inline constexpr std::string_view kLastChunk = "0\r\n\r\n";

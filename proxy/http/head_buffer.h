@@ -7,7 +7,6 @@
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -47,8 +46,7 @@ class HeadBuffer {
     if (out_.size() - used_ < bytes) out_.resize(used_ + std::max<size_t>(bytes, kStepBytes));
   }
   void put(std::string_view piece) noexcept {  // REQUIRES: reserved
-    std::memcpy(out_.data() + used_, piece.data(), piece.size());
-    used_ += piece.size();
+    used_ += piece.copy(out_.data() + used_, piece.size());
   }
 
   // A usual head fits in one step; the string fills it with zeros, so more would cost time.

@@ -27,30 +27,31 @@ enum class SessionIdRule : uint8_t {
   replace  // remove it and write `session_id` instead
 };
 
+// Defaulted throughout, so that designated initialisers may name just what matters.
 struct RequestForwarding {
-  std::string_view target;  // origin-form; normally RequestHead::target
-  std::string_view host;    // written as the one Host
-  Framing framing;          // what the body will be sent with: none, length or chunked
+  std::string_view target = {};  // origin-form; normally RequestHead::target
+  std::string_view host = {};    // written as the one Host
+  Framing framing = {};          // what the body will be sent with: none, length or chunked
   SessionIdRule session_rule = SessionIdRule::keep;
-  std::string_view session_id;
+  std::string_view session_id = {};
   bool drop_last_event_id = false;
-  bool identity_encoding = false;   // Accept-Encoding: identity (the answer may be an event stream)
-  bool trusted_peer = false;        // the client's X-Forwarded-* are believed and extended
-  std::string_view client_address;  // for X-Forwarded-For and X-Real-IP, without port
-  std::string_view scheme;          // "http" or "https": X-Forwarded-Proto
-  std::string_view via;             // pseudonym; empty: no Via is added
-  std::span<const ExtraField> set;  // override fields of the same name; a Host here wins too
+  bool identity_encoding = false;  // Accept-Encoding: identity (the answer may be an event stream)
+  bool trusted_peer = false;       // the client's X-Forwarded-* are believed and extended
+  std::string_view client_address = {};  // for X-Forwarded-For and X-Real-IP, without port
+  std::string_view scheme = {};          // "http" or "https": X-Forwarded-Proto
+  std::string_view via = {};             // pseudonym; empty: no Via is added
+  std::span<const ExtraField> set = {};  // override fields of the same name; a Host here wins too
 };
 void write_request_head(std::string &out, const RequestHead &head, const RequestForwarding &how);
 
 struct ResponseForwarding {
-  Framing framing;         // none, length, chunked or until_close towards the client
+  Framing framing = {};    // none, length, chunked or until_close towards the client
   bool keep_alive = true;  // false: "Connection: close"
   bool http10 = false;     // the client spoke HTTP/1.0 ("Connection: keep-alive" is never offered)
   bool event_stream = false;  // sets X-Accel-Buffering: no, and no-transform in Cache-Control
   SessionIdRule session_rule = SessionIdRule::keep;
-  std::string_view session_id;
-  std::span<const ExtraField> set;
+  std::string_view session_id = {};
+  std::span<const ExtraField> set = {};
 };
 // With head.has_declared_length (HEAD, 304) the backend's Content-Length is written instead of
 // framing.
@@ -60,10 +61,10 @@ void write_response_head(std::string &out, const ResponseHead &head, const Respo
 struct OwnResponse {
   int status = 200;
   std::string_view content_type = "text/plain; charset=utf-8";
-  std::string_view body;
+  std::string_view body = {};
   bool head_only = false;  // answer to HEAD: the length is declared, the body left out
   bool keep_alive = true;
-  std::span<const ExtraField> fields;  // Retry-After, Allow, …
+  std::span<const ExtraField> fields = {};  // Retry-After, Allow, …
 };
 void write_own_response(std::string &out, const OwnResponse &response);
 
