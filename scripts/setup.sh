@@ -19,9 +19,10 @@ readonly build_packages=(
   libevent-dev libevhtp-dev libssl-dev libjansson-dev libfmt-dev libspdlog-dev
   libcli11-dev prometheus-cpp-dev zlib1g-dev libcmocka-dev
 )
-# libclang-rt-dev holds the sanitizers and libFuzzer and is only a Recommends of clang.
+# libclang-rt-dev holds the sanitizers and libFuzzer, llvm the symbolizer that makes their reports
+# readable; clang only recommends them.
 readonly dev_packages=(
-  clang clang-format clang-tidy libclang-rt-dev libsimdjson-dev shellcheck git jq socat
+  clang clang-format clang-tidy llvm libclang-rt-dev libsimdjson-dev shellcheck git jq socat
 )
 
 dev=false
