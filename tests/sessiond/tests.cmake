@@ -1,1 +1,2 @@
 # Tests of this folder; paths are relative to tests/.
+include(sessiond/core.cmake)

@@ -1,0 +1,289 @@
+// Core: a link's life, from hello to its end (PROTOCOL.md 1.4).
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "sessiond/core/reports.h"
+#include "sessiond/core/step.h"
+
+namespace holdfast::sessiond {
+namespace {
+
+using OfInstance = IntrusiveList<Session, &Session::of_instance>;
+
+constexpr size_t kReportedPoliciesMax = 1000;
+
+}  // namespace
+
+void Core::on(const LinkUp &event, Turn &turn) {
+  LinkState &link = links_[event.link];
+  link.id = event.link;
+  link.since = turn.now;
+}
+
+void Core::on(const Message &event, Turn &turn) {
+  const auto at = links_.find(event.link);
+  if (at == links_.end() || at->second.closing) return;
+  LinkState &link = at->second;
+  if (link.instance == nullptr && !std::holds_alternative<link::Hello>(event.message)) {
+    // A bye may come first: the proxy does not know our version.
+    if (!std::holds_alternative<link::Bye>(event.message)) {
+      close_link(link, "the first message must be hello", turn);
+    }
+    return;
+  }
+  std::visit([&](const auto &message) { on_message(link, message, turn); }, event.message);
+}
+
+void Core::close_link(LinkState &link, std::string reason, Turn &turn) {
+  link.closing = true;
+  turn.log(LogLevel::warn, fmt::format("event=link_refused node={} pid={} reason={}",
+                                       quoted(link.node), link.pid, quoted(reason)));
+  turn.out.push_back(CloseLink{link.id, std::move(reason)});
+}
+
+// ---- hello ----
+
+void Core::on_message(LinkState &link, const link::Hello &hello, Turn &turn) {
+  link.pid = hello.pid;
+  link.version = hello.version;
+  if (hello.v != link::kVersion) {
+    return close_link(
+        link, fmt::format("link version {} is not known here, only {}", hello.v, link::kVersion),
+        turn);
+  }
+  if (link.instance != nullptr && link.instance->name != hello.instance) {
+    return close_link(link, "hello: a link cannot change its instance", turn);
+  }
+  link.node = hello.node;
+  link.policies = hello.policies;
+  const bool again = link.instance != nullptr;  // its policy names changed
+  link.snapshot_taken = false;                  // one follows every welcome
+  if (!again) take_instance(link, hello, turn);
+  welcome(link, turn);
+  if (!again) {
+    turn.log(LogLevel::info,
+             fmt::format("event=link_up node={} instance={} pid={} version={} known_sessions={}",
+                         quoted(link.node), quoted(hello.instance), link.pid, quoted(link.version),
+                         link.instance->sessions.size()));
+  }
+}
+
+// The instance may still have an older connection whose end has not reached us.
+void Core::take_instance(LinkState &link, const link::Hello &hello, Turn &turn) {
+  Instance &instance = table_.instance(hello.node, hello.instance);
+  if (instance.linked()) {
+    LinkState &older = links_.at(instance.link);
+    older.instance = nullptr;
+    close_link(older, "replaced by a newer connection of the same instance", turn);
+    commands_.link_ended(older.id, turn.out);
+    forget_waiting(older.id);
+    forget_asks(instance, turn);
+  }
+  instance.link = link.id;
+  link.instance = &instance;
+}
+
+void Core::welcome(LinkState &link, Turn &turn) {
+  turn.send(link.id, link::Welcome{link::kVersion, settings_.version, policies_.infos(),
+                                   unknown_policies(link, turn), settings_.http_socket});
+  turn.send(link.id, link::RestoredBegin{});
+  link.restoring = true;
+  restore_some(link, turn);
+  if (draining_) turn.send(link.id, link::Drain{true});
+  pump(*link.instance, turn);
+}
+
+std::vector<std::string> Core::unknown_policies(const LinkState &link, Turn &turn) {
+  std::vector<std::string> unknown;
+  for (const std::string &name : link.policies) {
+    if (policies_.defined(name)) continue;
+    unknown.push_back(name);
+    report_unknown_policy(name, link.node, turn);
+  }
+  return unknown;
+}
+
+void Core::report_unknown_policy(std::string_view name, std::string_view node, Turn &turn) {
+  if (reported_policies_.size() >= kReportedPoliciesMax) return;
+  if (!reported_policies_.emplace(name).second) return;
+  turn.log(LogLevel::error, fmt::format("event=unknown_policy policy={} node={} "
+                                        "hint=\"no such policy block; using the top-level policy\"",
+                                        quoted(name), quoted(node)));
+}
+
+// ---- restoring: sessions of earlier instances of this node, in pieces ----
+
+void Core::on(const Drained &event, Turn &turn) {
+  const auto at = links_.find(event.link);
+  if (at == links_.end() || at->second.instance == nullptr) return;
+  if (at->second.restoring) restore_some(at->second, turn);
+}
+
+void Core::restore_some(LinkState &link, Turn &turn) {
+  size_t left = kRestoredPerPiece;
+  for (auto &[name, gone] : table_.instances()) {
+    if (gone.linked() || gone.node != link.node) continue;
+    for (; left > 0 && !gone.sessions.empty(); --left) restore(*gone.sessions.front(), link, turn);
+    if (left == 0) return;  // goes on when this piece has been written
+  }
+  link.restoring = false;
+  turn.send(link.id, link::RestoredEnd{});
+}
+
+void Core::restore(Session &session, LinkState &link, Turn &turn) {
+  ++counters_.restored;
+  move_to(session, *link.instance);
+  session.unconfirmed = true;
+  turn.send(link.id, link::Restored{record_of(session, turn.now)});
+}
+
+// ---- snapshot ----
+
+void Core::on_message(LinkState &link, const link::SnapshotBegin &, Turn &) {
+  ++link.instance->snapshots_count;
+  link.in_snapshot = true;
+  link.snapshot_lenient = !link.snapshot_taken || link.restoring;
+}
+
+void Core::on_message(LinkState &link, const link::Snapshot &snapshot, Turn &turn) {
+  const link::Record &record = snapshot.record;
+  const auto id = SessionId::parse(record.session);
+  if (!id) return close_link(link, "snapshot: not a session id", turn);
+  Session *session = table_.find(record.session);
+  if (session == nullptr) {
+    const Tombstone *const grave = tombstones_.find(record.session);
+    if (grave != nullptr && grave->drop_again) {
+      turn.send(link.id, link::Drop{record.session, grave->reason});
+      return;
+    }
+    tombstones_.erase(record.session);
+    if (!policies_.defined(record.policy)) report_unknown_policy(record.policy, link.node, turn);
+    const SessionIdentity identity{record.user, record.transport, record.peer, record.client_name,
+                                   record.client_version};
+    session = &table_.add(*id, identity, *link.instance, policies_.named(record.policy), turn.now);
+  }
+  move_to(*session, *link.instance);
+  apply(*session, record, turn);
+}
+
+// Takes over what the proxy says of a session: only it knows.
+void Core::apply(Session &session, const link::Record &record, Turn &turn) {
+  if (session.state == SessionState::opening) table_.open(session);
+  table_.set_backend(session, record.backend, record.backend_session);
+  session.created = turn.now - age_of(record.age_ms);
+  session.last_activity = turn.now - age_of(record.idle_ms);
+  session.in_flight = small_count_of(record.in_flight);
+  session.streams = small_count_of(record.streams);
+  session.requests = std::max<int64_t>(record.requests, 0);
+  session.seen = session.instance->snapshots_count;
+  session.unconfirmed = false;
+  if (session.state == SessionState::open) reaper_.arm(session, turn.now);
+}
+
+void Core::on_message(LinkState &link, const link::SnapshotEnd &, Turn &turn) {
+  if (!link.in_snapshot) return close_link(link, "snapshot_end without snapshot_begin", turn);
+  Instance &instance = *link.instance;
+  int64_t gone_count = 0;
+  for (Session *s = instance.sessions.front(); s != nullptr;) {
+    Session *const next = OfInstance::next(*s);
+    const bool spared = s->seen == instance.snapshots_count || s->state == SessionState::opening ||
+                        (s->unconfirmed && link.snapshot_lenient);
+    if (!spared) {
+      ++gone_count;
+      const bool ordered = s->state == SessionState::closing;
+      end(*s, ordered ? s->end_reason : EndReason::not_in_snapshot, turn);
+    }
+    s = next;
+  }
+  ++counters_.snapshots;
+  link.in_snapshot = false;
+  link.snapshot_taken = true;
+  turn.log(LogLevel::info, fmt::format("event=snapshot_taken node={} sessions={} gone={}",
+                                       quoted(link.node), instance.sessions.size(), gone_count));
+  pump(instance, turn);
+}
+
+// ---- the end ----
+
+void Core::on(const LinkDown &event, Turn &turn) {
+  const auto at = links_.find(event.link);
+  if (at == links_.end()) return;
+  forget_waiting(event.link);
+  if (Instance *const instance = at->second.instance) {
+    instance->link = LinkId::none;
+    turn.log(LogLevel::info,
+             fmt::format("event=link_down node={} instance={} sessions={}", quoted(instance->node),
+                         quoted(instance->name), instance->sessions.size()));
+    leave_ownerless(*instance, turn);
+  }
+  links_.erase(at);
+  commands_.link_ended(event.link, turn.out);
+}
+
+void Core::forget_waiting(LinkId link) {
+  std::erase_if(waiting_, [&](const WaitingAdmission &waiting) { return waiting.link == link; });
+}
+
+// What cannot live without its proxy ends; the rest waits for the node's next instance, and its
+// clock begins anew, since only the proxy knew when it was last active.
+void Core::leave_ownerless(Instance &instance, Turn &turn) {
+  for (Session *s = instance.sessions.front(); s != nullptr;) {
+    Session *const next = OfInstance::next(*s);
+    set_asked(*s, Ask::none);
+    if (s->state == SessionState::closing) {
+      end(*s, s->end_reason, turn);
+    } else if (s->state == SessionState::opening || s->transport != Transport::streamable) {
+      end(*s, EndReason::link_lost, turn);
+    } else {
+      s->in_flight = 0;
+      s->streams = 0;
+      s->unconfirmed = false;
+      s->last_activity = s->last_use = turn.now;
+      reaper_.arm(*s, turn.now);
+    }
+    s = next;
+  }
+}
+
+// The connection that carried our questions is gone, the instance is not: reservations end with the
+// connection, orders are repeated, all else follows from the snapshot.
+void Core::forget_asks(Instance &instance, Turn &turn) {
+  for (Session *s = instance.sessions.front(); s != nullptr;) {
+    Session *const next = OfInstance::next(*s);
+    set_asked(*s, Ask::none);
+    if (s->state == SessionState::opening) {
+      release(*s);
+    } else if (s->state == SessionState::closing) {
+      if (s->look != Look::queued) enqueue(*s, true);
+    } else {
+      reaper_.arm(*s, turn.now);
+    }
+    s = next;
+  }
+}
+
+// ---- small talk ----
+
+void Core::on_message(LinkState &link, const link::Stats &stats, Turn &) { link.stats = stats; }
+
+void Core::on_message(LinkState &link, const link::Reloaded &reloaded, Turn &turn) {
+  commands_.proxy_answered(link.id, static_cast<Token>(reloaded.token), reloaded.ok,
+                           reloaded.message, turn.out);
+}
+
+void Core::on_message(LinkState &, const link::Pong &, Turn &) {}
+
+void Core::on_message(LinkState &link, const link::Unsupported &unsupported, Turn &turn) {
+  turn.log(LogLevel::warn,
+           fmt::format("event=message_unsupported node={} type={} hint=\"ignoring; is the proxy "
+                       "older than sessiond?\"",
+                       quoted(link.node), quoted(unsupported.type)));
+}
+
+void Core::on_message(LinkState &link, const link::Bye &bye, Turn &turn) {
+  turn.log(LogLevel::info,
+           fmt::format("event=link_bye node={} reason={}", quoted(link.node), quoted(bye.reason)));
+}
+
+}  // namespace holdfast::sessiond

@@ -1,0 +1,134 @@
+// One session as sessiond knows it, and the small things it refers to. Plain data, owned by the
+// SessionTable; the rules that change it are in reaper.cpp (time) and the core's steps (messages).
+//
+//   opening ──bound──▶ open ──drop sent──▶ closing ──ended──▶ (gone; a tombstone keeps the reason)
+//      └──released──▶ (gone)   └──ended, link end──▶ (gone)
+//
+// `opening` is a reservation: it counts against the caps and has no deadline.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "common/clock.h"
+#include "common/close_reason.h"
+#include "common/ids.h"
+#include "sessiond/core/intrusive_list.h"
+#include "sessiond/core/text_pool.h"
+
+namespace holdfast::sessiond {
+
+struct PolicyState;
+struct Instance;
+struct Session;
+
+// A session's whole id: a credential, 32 characters of base64url.
+struct SessionId {
+  std::array<char, kSessionIdChars> chars{};
+
+  static std::optional<SessionId> parse(std::string_view text) noexcept {
+    if (!is_session_id(text)) return std::nullopt;
+    SessionId id;
+    std::copy(text.begin(), text.end(), id.chars.begin());
+    return id;
+  }
+  std::string_view text() const noexcept { return {chars.data(), chars.size()}; }
+  friend auto operator<=>(const SessionId &, const SessionId &) = default;
+};
+
+// For tables by id that are also asked with a text.
+struct SessionIdHash {
+  using is_transparent = void;
+  size_t operator()(std::string_view id) const noexcept { return keyed_hash(id); }
+  size_t operator()(const SessionId &id) const noexcept { return keyed_hash(id.text()); }
+};
+struct SessionIdEqual {
+  using is_transparent = void;
+  bool operator()(const SessionId &a, const SessionId &b) const noexcept { return a == b; }
+  bool operator()(std::string_view a, const SessionId &b) const noexcept { return a == b.text(); }
+  bool operator()(const SessionId &a, std::string_view b) const noexcept { return a.text() == b; }
+};
+
+// Names one connection of a proxy for as long as sessiond runs; never reused. 0 is none.
+enum class LinkId : uint64_t { none = 0 };
+
+enum class SessionState : uint8_t { opening, open, closing };
+
+// What the proxy was asked about this session and has not answered.
+enum class Ask : uint8_t { none, expiry, eviction, drop };
+
+// Where a session's deadline stands: nowhere, in its policy's Deadlines, or in its instance's queue
+// of sessions the proxy is to be asked about.
+enum class Look : uint8_t { none, armed, queued };
+
+// What an admin said about persistence; `by_policy` until then.
+enum class Pin : uint8_t { by_policy, persistent, not_persistent };
+
+struct Session {
+  const SessionId *id = nullptr;  // the table's key
+  struct User *user = nullptr;
+  PolicyState *policy = nullptr;
+  Instance *instance = nullptr;
+  const TextPool::Entry *backend = nullptr;
+  const TextPool::Entry *peer = nullptr;
+  const TextPool::Entry *client_name = nullptr;
+  const TextPool::Entry *client_version = nullptr;
+  std::string backend_session;
+
+  MonoTime created{};
+  MonoTime last_activity{};
+  MonoTime last_use{};  // last stream or request of any kind; what orphan_timeout counts from
+  MonoTime look_at{};   // with Look::armed: when the reaper looks at it
+  int64_t requests = 0;
+  int32_t in_flight = 0;
+  int32_t streams = 0;
+  uint32_t seen = 0;  // the snapshot of its instance that last named it
+
+  Transport transport = Transport::streamable;
+  SessionState state = SessionState::opening;
+  EndReason end_reason = EndReason::unknown;  // with SessionState::closing
+  Ask asked = Ask::none;
+  Look look = Look::none;
+  Pin pin = Pin::by_policy;
+  bool overdue = false;      // persistent, and idle beyond its policy's timeout
+  bool unconfirmed = false;  // handed back to a new instance that has not named it yet
+
+  ListLink<Session> of_instance;  // Instance::sessions
+  ListLink<Session> of_user;      // User::sessions
+  ListLink<Session> of_look;      // Deadlines bucket or Instance::queue
+  ListLink<Session> of_prefix;    // PrefixIndex chain
+};
+
+// Everybody with at least one session or reservation.
+struct User {
+  std::string name;
+  IntrusiveList<Session, &Session::of_user> sessions;
+  std::vector<std::pair<const PolicyState *, size_t>> by_policy;  // sessions per policy
+
+  explicit User(std::string_view user_name) : name(user_name) {}
+  // Users without identity share one name and are not one user: per-user limits do not apply.
+  bool anonymous() const noexcept { return name == "-"; }
+  size_t count_of(const PolicyState &policy) const noexcept;
+};
+
+// One serving process of a proxy, linked now or gone while it still has sessions.
+struct Instance {
+  std::string node;
+  std::string name;
+  LinkId link = LinkId::none;
+  uint32_t snapshots_count = 0;
+  size_t asks_count = 0;  // asked and not answered
+  IntrusiveList<Session, &Session::of_instance> sessions;
+  IntrusiveList<Session, &Session::of_look> queue;  // to be asked about, see Look::queued
+
+  bool linked() const noexcept { return link != LinkId::none; }
+};
+
+}  // namespace holdfast::sessiond

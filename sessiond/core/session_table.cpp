@@ -1,0 +1,122 @@
+#include "sessiond/core/session_table.h"
+
+#include <algorithm>
+
+namespace holdfast::sessiond {
+
+size_t User::count_of(const PolicyState &policy) const noexcept {
+  for (const auto &[counted, sessions_count] : by_policy) {
+    if (counted == &policy) return sessions_count;
+  }
+  return 0;
+}
+
+Session *SessionTable::find(std::string_view id) {
+  const auto at = sessions_.find(id);
+  return at == sessions_.end() ? nullptr : &at->second;
+}
+
+const Session *SessionTable::find(std::string_view id) const {
+  const auto at = sessions_.find(id);
+  return at == sessions_.end() ? nullptr : &at->second;
+}
+
+const User *SessionTable::find_user(std::string_view name) const {
+  const auto at = users_.find(name);
+  return at == users_.end() ? nullptr : &at->second;
+}
+
+Session &SessionTable::add(const SessionId &id, const SessionIdentity &identity, Instance &instance,
+                           PolicyState &policy, MonoTime now) {
+  const auto [at, fresh] = sessions_.try_emplace(id);
+  Session &session = at->second;
+  session.id = &at->first;
+  auto user = users_.find(identity.user);
+  if (user == users_.end()) {
+    user = users_.try_emplace(std::string(identity.user), identity.user).first;
+  }
+  session.user = &user->second;
+  session.policy = &policy;
+  session.instance = &instance;
+  session.backend = texts_.take({});
+  session.peer = texts_.take(identity.peer);
+  session.client_name = texts_.take(identity.client_name);
+  session.client_version = texts_.take(identity.client_version);
+  session.transport = identity.transport;
+  session.created = session.last_activity = session.last_use = now;
+
+  ++opening_count_;
+  ++policy.sessions_count;
+  count(user->second, policy, true);
+  user->second.sessions.push_back(session);
+  instance.sessions.push_back(session);
+  prefixes_.add(session);
+  return session;
+}
+
+void SessionTable::open(Session &session) {
+  session.state = SessionState::open;
+  --opening_count_;
+}
+
+void SessionTable::set_backend(Session &session, std::string_view backend,
+                               std::string_view backend_session) {
+  const TextPool::Entry *const taken = texts_.take(backend);
+  texts_.release(session.backend);
+  session.backend = taken;
+  session.backend_session = backend_session;
+}
+
+void SessionTable::move_to(Session &session, Instance &instance) {
+  session.instance->sessions.erase(session);
+  session.instance = &instance;
+  instance.sessions.push_back(session);
+}
+
+void SessionTable::remove(Session &session) {
+  if (session.state == SessionState::opening) --opening_count_;
+  --session.policy->sessions_count;
+  session.instance->sessions.erase(session);
+  prefixes_.remove(session);
+  for (const TextPool::Entry *text :
+       {session.backend, session.peer, session.client_name, session.client_version}) {
+    texts_.release(text);
+  }
+  User &user = *session.user;
+  user.sessions.erase(session);
+  count(user, *session.policy, false);
+  if (user.sessions.empty()) users_.erase(users_.find(user.name));
+  sessions_.erase(sessions_.find(session.id->text()));
+}
+
+void SessionTable::count(User &user, const PolicyState &policy, bool more) {
+  const auto at = std::find_if(user.by_policy.begin(), user.by_policy.end(),
+                               [&](const auto &row) { return row.first == &policy; });
+  if (at == user.by_policy.end()) {
+    user.by_policy.emplace_back(&policy, 1);
+  } else if (more) {
+    ++at->second;
+  } else if (--at->second == 0) {
+    user.by_policy.erase(at);
+  }
+}
+
+Instance &SessionTable::instance(std::string_view node, std::string_view name) {
+  Instance &found = instances_[std::string(name)];
+  found.node = node;
+  found.name = name;
+  return found;
+}
+
+Instance *SessionTable::find_instance(std::string_view name) {
+  const auto at = instances_.find(name);
+  return at == instances_.end() ? nullptr : &at->second;
+}
+
+void SessionTable::forget_unused_instances() {
+  std::erase_if(instances_, [](const auto &entry) {
+    return !entry.second.linked() && entry.second.sessions.empty();
+  });
+}
+
+}  // namespace holdfast::sessiond
