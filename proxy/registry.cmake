@@ -4,5 +4,6 @@ hf_library(hf_proxy_registry
   backend_directory.cpp
   session_record.cpp
   session_registry.cpp
+  session_shard.cpp
   worker_mailbox.cpp
   LINK hf_common hf_link hf_proxy_mcp)

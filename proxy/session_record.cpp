@@ -56,9 +56,13 @@ bool SessionRecord::note(const mcp::RpcMessage &message, ExchangeRef exchange,
 }
 
 void SessionRecord::add_pending(const Pending &pending, MonoTime now) {
-  std::erase_if(pending_, [&](const Pending &p) { return p.expires <= now; });
+  forget_expired(now);
   if (pending_.size() == kPendingMax) pending_.erase(pending_.begin());
   pending_.push_back(pending);
+}
+
+void SessionRecord::forget_expired(MonoTime now) {
+  std::erase_if(pending_, [&](const Pending &p) { return p.expires <= now; });
 }
 
 bool SessionRecord::forget(std::string_view raw_id, bool &counted) {
@@ -108,7 +112,7 @@ bool SessionRecord::finish(ExchangeRef exchange, SessionRegistry::Finish how,
       pending.expires = now + rules.timeout();
     }
   }
-  std::erase_if(pending_, [&](const Pending &p) { return p.expires <= now; });
+  forget_expired(now);
   if (complete && how == SessionRegistry::Finish::answered) touch(now);
   return moved;
 }
@@ -123,6 +127,12 @@ int64_t SessionRecord::in_flight(MonoTime now) const {
 
 int64_t SessionRecord::streams() const {
   return std::count_if(running_.begin(), running_.end(), [](const Running &r) { return r.stream; });
+}
+
+MonoTime SessionRecord::next_expiry() const {
+  MonoTime first = Pending::kWhileExchangeRuns;
+  for (const Pending &pending : pending_) first = std::min(first, pending.expires);
+  return first;
 }
 
 bool SessionRecord::held(const ActivityRules &rules, MonoTime now) const {

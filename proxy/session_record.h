@@ -60,12 +60,17 @@ class SessionRecord {
   bool finish(ExchangeRef exchange, SessionRegistry::Finish how, const ActivityRules &rules,
               MonoTime now);
 
+  void forget_expired(MonoTime now);
+
   // ---- questions ----
   Millis idle(MonoTime now) const { return now - last_activity_; }
   Millis age(MonoTime now) const { return now - created_; }
   int64_t in_flight(MonoTime now) const;
   int64_t streams() const;
   int64_t requests() const { return requests_; }
+  // When the first request without an exchange stops being in flight by itself; kWhileExchangeRuns
+  // when there is none.
+  MonoTime next_expiry() const;
   // Does anything but the clock speak against dropping the session?
   bool held(const ActivityRules &rules, MonoTime now) const;
   std::vector<ExchangeRef> exchanges() const;
@@ -74,6 +79,8 @@ class SessionRecord {
   SessionIdentity identity;    // its `id` is empty: the id is the key of the shard's map
   uint32_t policy = 0;         // index into the shard's rules
   uint32_t dirty_at = kClean;  // index into Shard::dirty
+  MonoTime watched_until = Pending::kWhileExchangeRuns;  // key in Shard::watched, unless that
+  int32_t streams_told = 0;  // as sessiond has been told: messages on their way not yet counted
   bool persistent = false;
 
  private:

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <map>
 
-#include "proxy/session_record.h"
+#include "proxy/session_shard.h"
 
 namespace holdfast::proxy {
 namespace {
@@ -15,59 +15,6 @@ Millis told_age(int64_t age_ms) {
 }
 
 }  // namespace
-
-// A part of the table with everything that is decided under its lock. The rules are a copy, so that
-// a request takes one lock only.
-struct alignas(64) SessionRegistry::Shard {
-  using Map = std::unordered_map<std::string, SessionRecord, KeyedHash, std::equal_to<>>;
-  using Entry = Map::value_type;  // stays where it is until it is erased
-
-  mutable std::mutex mutex;
-  Map sessions;
-  std::vector<Entry *> dirty;            // SessionRecord::dirty_at is the index here
-  std::vector<ActivityRules> rules{{}};  // never empty; the first is the top-level policy
-
-  SessionRecord *find(std::string_view id) {
-    const auto at = sessions.find(id);
-    return at == sessions.end() ? nullptr : &at->second;
-  }
-  const ActivityRules &rules_of(const SessionRecord &record) const { return rules[record.policy]; }
-  uint32_t rules_index(std::string_view policy) const;
-  void mark_dirty(Entry &entry);
-  void unmark_dirty(Entry &entry);
-  EndedSession take(Map::iterator at, EndReason reason, MonoTime now);
-};
-
-uint32_t SessionRegistry::Shard::rules_index(std::string_view policy) const {
-  const auto at = std::find_if(rules.begin(), rules.end(),
-                               [&](const ActivityRules &r) { return r.name() == policy; });
-  return at == rules.end() ? 0 : static_cast<uint32_t>(at - rules.begin());
-}
-
-void SessionRegistry::Shard::mark_dirty(Entry &entry) {
-  if (entry.second.dirty_at != SessionRecord::kClean) return;
-  entry.second.dirty_at = static_cast<uint32_t>(dirty.size());
-  dirty.push_back(&entry);
-}
-
-void SessionRegistry::Shard::unmark_dirty(Entry &entry) {
-  const uint32_t at = entry.second.dirty_at;
-  if (at == SessionRecord::kClean) return;
-  dirty[at] = dirty.back();
-  dirty[at]->second.dirty_at = at;
-  dirty.pop_back();
-  entry.second.dirty_at = SessionRecord::kClean;
-}
-
-// The one door out: every session that ends is taken here.
-EndedSession SessionRegistry::Shard::take(Map::iterator at, EndReason reason, MonoTime now) {
-  unmark_dirty(*at);
-  auto node = sessions.extract(at);
-  SessionRecord &record = node.mapped();
-  EndedSession ended{std::move(record.identity), reason, record.idle(now), record.exchanges()};
-  ended.identity.id = std::move(node.key());
-  return ended;
-}
 
 SessionRegistry::SessionRegistry(const Clock &clock)
     : clock_(clock), shards_(std::make_unique<std::array<Shard, kShards>>()) {}
@@ -139,6 +86,7 @@ Millis SessionRegistry::finish(std::string_view session, ExchangeRef exchange, F
   SessionRecord &record = at->second;
   const MonoTime now = clock_.now();
   if (record.finish(exchange, how, shard.rules_of(record), now)) shard.mark_dirty(*at);
+  if (how == Finish::open_ended) shard.watch(*at);
   return record.idle(now);
 }
 
@@ -186,6 +134,12 @@ std::variant<EndedSession, StillAlive, UnknownSession> SessionRegistry::drop_if_
   return shard.take(at, EndReason::idle_timeout, now);
 }
 
+void SessionRegistry::stream_told(std::string_view session, bool opened) {
+  Shard &shard = shard_of(session);
+  const std::lock_guard lock(shard.mutex);
+  if (SessionRecord *record = shard.find(session)) record->streams_told += opened ? 1 : -1;
+}
+
 bool SessionRegistry::set_persistent(std::string_view session, bool persistent) {
   Shard &shard = shard_of(session);
   const std::lock_guard lock(shard.mutex);
@@ -225,6 +179,7 @@ void SessionRegistry::collect_activity(size_t max, std::vector<link::ActivityEnt
   for (size_t visited = 0; visited < kShards && room > 0; ++visited) {
     Shard &shard = (*shards_)[next_dirty_shard_];
     const std::lock_guard lock(shard.mutex);
+    shard.mark_landed(now);
     for (; !shard.dirty.empty() && room > 0; --room) {
       Shard::Entry &entry = *shard.dirty.back();
       shard.unmark_dirty(entry);
@@ -256,7 +211,7 @@ size_t SessionRegistry::snapshot(size_t cursor, const BackendDirectory &backends
     row.idle_ms = record.idle(now).count();
     row.in_flight = record.in_flight(now);
     row.requests = record.requests();
-    row.streams = record.streams();
+    row.streams = record.streams_told;
     row.persistent = record.persistent;
     row.peer = who.peer;
     row.client_name = who.client_name;

@@ -140,6 +140,9 @@ class SessionRegistry {
   void set_policies(std::vector<link::PolicyInfo> policies);
   // A session of an earlier instance, handed back by sessiond. False: the id is already here.
   bool restore(const link::Record &record, BackendId backend);
+  // A stream's `opened` or `closed` is now on its way to sessiond. Snapshots give the streams told,
+  // not those open: a message still in a queue is then counted once, by itself.
+  void stream_told(std::string_view session, bool opened);
   // Sessions whose clock, count or flight moved since the last call, at most `max`.
   void collect_activity(size_t max, std::vector<link::ActivityEntry> &out);
   // Walks all sessions, a shard at a time: `cursor` starts at 0; returns the next cursor, kEnd at

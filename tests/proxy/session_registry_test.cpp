@@ -446,6 +446,69 @@ HF_TEST(activity_tells_when_a_request_takes_off_and_when_it_lands) {
   HF_EQ(entries[0].in_flight, 0);
 }
 
+// sessiond asks about no session it thinks busy: silence here would keep the session for ever.
+HF_TEST(activity_tells_when_a_request_lands_by_running_out_of_time) {
+  RegistryFixture t;  // timeout 60 s
+  std::vector<link::ActivityEntry> entries;
+  t.begin(kFirst);
+  t.classify(kFirst, {request("tools/call", "1")});
+  t.finish(kFirst, Finish::open_ended);
+  t.clock.advance(seconds{20});
+  t.begin(kSecond);
+  t.classify(kSecond, {request("tools/list", "2")});
+  t.finish(kSecond, Finish::open_ended);
+  t.registry.collect_activity(500, entries);
+  HF_EQ(entries.at(0).in_flight, 2);
+  for (const int64_t left : {int64_t{1}, int64_t{0}}) {
+    t.clock.advance(left == 1 ? seconds{39} : seconds{19});
+    entries.clear();
+    t.registry.collect_activity(500, entries);
+    HF_CHECK(entries.empty());
+    t.clock.advance(seconds{1});
+    t.registry.collect_activity(500, entries);
+    HF_EQ(entries.size(), size_t{1});
+    HF_EQ(entries[0].in_flight, left);
+  }
+  t.clock.advance(std::chrono::hours{1});
+  entries.clear();
+  t.registry.collect_activity(500, entries);
+  HF_CHECK(entries.empty());
+}
+
+HF_TEST(a_session_that_ended_with_open_ended_requests_is_forgotten) {
+  RegistryFixture t;
+  t.begin(kFirst);
+  t.classify(kFirst, {request("tools/call", "1")});
+  t.finish(kFirst, Finish::open_ended);
+  (void)t.registry.end(kId, EndReason::admin);
+  t.clock.advance(seconds{61});
+  std::vector<link::ActivityEntry> entries;
+  t.registry.collect_activity(500, entries);
+  HF_CHECK(entries.empty());
+}
+
+HF_TEST(a_snapshot_counts_the_streams_sessiond_was_told_of) {
+  RegistryFixture t;
+  BackendDirectory backends;
+  HF_EQ(backends.intern({}).value(), BackendId{0});
+  const auto streams = [&] {
+    std::vector<link::Record> records;
+    for (size_t cursor = 0; cursor != SessionRegistry::kEnd;) {
+      cursor = t.registry.snapshot(cursor, backends, records);
+    }
+    return records.at(0).streams;
+  };
+  t.begin(kFirst, false);
+  t.registry.add_stream(kId, kFirst);
+  HF_EQ(streams(), 0);
+  t.registry.stream_told(kId, true);
+  HF_EQ(streams(), 1);
+  t.finish(kFirst);
+  HF_EQ(streams(), 1);
+  t.registry.stream_told(kId, false);
+  HF_EQ(streams(), 0);
+}
+
 HF_TEST(activity_comes_in_pieces_of_the_size_asked_for_and_misses_nobody) {
   RegistryFixture t;
   std::set<std::string> expected;
@@ -482,6 +545,7 @@ HF_TEST(a_snapshot_walks_all_sessions_with_everything_known_of_them) {
   t.begin(kFirst);
   t.classify(kFirst, {request("tools/call", "1")});
   t.registry.add_stream(kId, kFirst);
+  t.registry.stream_told(kId, true);
   HF_CHECK(t.registry.set_persistent(kId, true));
   t.clock.advance(seconds{3});
 
@@ -621,8 +685,11 @@ int main() {
       HF_UNIT(before_any_policy_is_known_the_defaults_hold),
       HF_UNIT(activity_lists_each_moved_session_once),
       HF_UNIT(activity_tells_when_a_request_takes_off_and_when_it_lands),
+      HF_UNIT(activity_tells_when_a_request_lands_by_running_out_of_time),
+      HF_UNIT(a_session_that_ended_with_open_ended_requests_is_forgotten),
       HF_UNIT(activity_comes_in_pieces_of_the_size_asked_for_and_misses_nobody),
       HF_UNIT(a_snapshot_walks_all_sessions_with_everything_known_of_them),
+      HF_UNIT(a_snapshot_counts_the_streams_sessiond_was_told_of),
       HF_UNIT(a_restored_session_goes_on_where_its_record_says),
       HF_UNIT(ages_beyond_reason_do_not_overflow),
       HF_UNIT(end_all_of_a_transport_leaves_the_others),

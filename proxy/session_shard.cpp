@@ -1,0 +1,62 @@
+#include "proxy/session_shard.h"
+
+#include <algorithm>
+
+namespace holdfast::proxy {
+
+uint32_t SessionRegistry::Shard::rules_index(std::string_view policy) const {
+  const auto at = std::find_if(rules.begin(), rules.end(),
+                               [&](const ActivityRules &r) { return r.name() == policy; });
+  return at == rules.end() ? 0 : static_cast<uint32_t>(at - rules.begin());
+}
+
+void SessionRegistry::Shard::mark_dirty(Entry &entry) {
+  if (entry.second.dirty_at != SessionRecord::kClean) return;
+  entry.second.dirty_at = static_cast<uint32_t>(dirty.size());
+  dirty.push_back(&entry);
+}
+
+void SessionRegistry::Shard::unmark_dirty(Entry &entry) {
+  const uint32_t at = entry.second.dirty_at;
+  if (at == SessionRecord::kClean) return;
+  dirty[at] = dirty.back();
+  dirty[at]->second.dirty_at = at;
+  dirty.pop_back();
+  entry.second.dirty_at = SessionRecord::kClean;
+}
+
+void SessionRegistry::Shard::watch(Entry &entry) {
+  SessionRecord &record = entry.second;
+  if (record.watched_until != Pending::kWhileExchangeRuns) return;
+  record.watched_until = record.next_expiry();
+  if (record.watched_until != Pending::kWhileExchangeRuns) {
+    watched.emplace(record.watched_until, &entry);
+  }
+}
+
+void SessionRegistry::Shard::unwatch(Entry &entry) {
+  watched.erase({entry.second.watched_until, &entry});
+  entry.second.watched_until = Pending::kWhileExchangeRuns;
+}
+
+void SessionRegistry::Shard::mark_landed(MonoTime now) {
+  while (!watched.empty() && watched.begin()->first <= now) {
+    Entry &entry = *watched.begin()->second;
+    unwatch(entry);
+    entry.second.forget_expired(now);
+    mark_dirty(entry);
+    watch(entry);
+  }
+}
+
+EndedSession SessionRegistry::Shard::take(Map::iterator at, EndReason reason, MonoTime now) {
+  unmark_dirty(*at);
+  unwatch(*at);
+  auto node = sessions.extract(at);
+  SessionRecord &record = node.mapped();
+  EndedSession ended{std::move(record.identity), reason, record.idle(now), record.exchanges()};
+  ended.identity.id = std::move(node.key());
+  return ended;
+}
+
+}  // namespace holdfast::proxy
