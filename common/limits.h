@@ -35,6 +35,7 @@ inline constexpr size_t kSocketPathBytesMax = 107;
 // Session ids: ours have 32 characters, a backend's may be a signed token.
 inline constexpr size_t kSessionIdBytesMax = 64;
 inline constexpr size_t kBackendSessionBytesMax = 4096;
+inline constexpr size_t kLinkTargetBytesMax = 8 * 1024;  // a request target is at most as long
 
 // Text a client or user directive chose, as it is stored and shown.
 inline constexpr size_t kUserBytesMax = 256;

@@ -25,6 +25,7 @@ struct Record {
   Transport transport = Transport::streamable;
   std::string backend;  // "upstream/host:port"
   std::string backend_session;
+  std::string target;  // origin-form target of the request that opened it: where DELETE goes
   int64_t age_ms = 0;
   int64_t idle_ms = 0;
   int64_t in_flight = 0;
@@ -89,6 +90,7 @@ struct Bound {
   std::string session;
   std::string backend;
   std::string backend_session;
+  std::string target;
 };
 struct Released {
   std::string session;

@@ -24,6 +24,7 @@ inline constexpr Rule kOptional{.optional = true};
 inline constexpr Rule kId{.bytes_min = 1, .bytes_max = kSessionIdBytesMax};
 inline constexpr Rule kUser{.bytes_min = 1, .bytes_max = kUserBytesMax};
 inline constexpr Rule kBackendId{.bytes_max = kBackendSessionBytesMax, .optional = true};
+inline constexpr Rule kTarget{.bytes_max = kLinkTargetBytesMax, .optional = true};
 inline constexpr Rule kClientText{.bytes_max = kClientNameBytesMax, .optional = true};
 inline constexpr Rule kMessage{.bytes_max = kLinkMessageBytesMax};
 inline constexpr Rule kEntries{.count_max = kActivityPerLineMax};
@@ -60,6 +61,7 @@ inline constexpr auto kRows<Record> = std::tuple{
     Field{"transport", &Record::transport},
     Field{"backend", &Record::backend},
     Field{"backend_session", &Record::backend_session, kBackendId},
+    Field{"target", &Record::target, kTarget},
     Field{"age_ms", &Record::age_ms},
     Field{"idle_ms", &Record::idle_ms},
     Field{"in_flight", &Record::in_flight},
@@ -137,6 +139,7 @@ inline constexpr auto kRows<Bound> = std::tuple{
     Field{"session", &Bound::session, kId},
     Field{"backend", &Bound::backend},
     Field{"backend_session", &Bound::backend_session, kBackendId},
+    Field{"target", &Bound::target, kTarget},
 };
 template <>
 inline constexpr const char *kWord<Released> = "released";

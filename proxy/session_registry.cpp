@@ -166,9 +166,10 @@ void SessionRegistry::set_policies(std::vector<link::PolicyInfo> policies) {
 
 bool SessionRegistry::restore(const link::Record &from, BackendId backend) {
   const MonoTime now = clock_.now();
-  SessionRecord record({from.session, from.user, from.policy, from.transport, backend,
-                        from.backend_session, from.peer, from.client_name, from.client_version},
-                       from.persistent, now - told_age(from.age_ms), now - told_age(from.idle_ms));
+  SessionRecord record(
+      {from.session, from.user, from.policy, from.transport, backend, from.backend_session,
+       from.target, from.peer, from.client_name, from.client_version},
+      from.persistent, now - told_age(from.age_ms), now - told_age(from.idle_ms));
   record.restore_requests(from.requests);
   return add(std::move(record));
 }
@@ -207,6 +208,7 @@ size_t SessionRegistry::snapshot(size_t cursor, const BackendDirectory &backends
     row.transport = who.transport;
     if (who.backend != kNoBackend) row.backend = backends.at(who.backend).name;
     row.backend_session = who.backend_session;
+    row.target = who.target;
     row.age_ms = record.age(now).count();
     row.idle_ms = record.idle(now).count();
     row.in_flight = record.in_flight(now);

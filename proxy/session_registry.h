@@ -49,6 +49,7 @@ struct SessionIdentity {
   Transport transport = Transport::streamable;
   BackendId backend = kNoBackend;
   std::string backend_session;  // the backend's own id; for sse the target messages are POSTed to
+  std::string target;           // of the request that opened it: where DELETE goes
   std::string peer;
   std::string client_name;
   std::string client_version;

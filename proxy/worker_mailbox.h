@@ -36,6 +36,7 @@ struct FinishExchange {
 // Tell a backend that a session is over (DELETE, bounded retries).
 struct DeleteAtBackend {
   BackendId backend = kNoBackend;
+  std::string target;  // origin-form
   std::string backend_session;
 };
 // sessiond has handed back everything it had for us (or its time is up): unknown ids may be

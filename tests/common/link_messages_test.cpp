@@ -22,6 +22,7 @@ Record full_record() {
   r.backend = "everything/127.0.0.1:3001";
   r.backend_session = std::string(kBackendSessionBytesMax, '\x01');
   r.age_ms = 1;
+  r.target = "/mcp";
   r.idle_ms = kLinkNumberMax;
   r.in_flight = 3;
   r.requests = 4;
@@ -53,7 +54,7 @@ std::vector<ToSessiond> all_to_sessiond() {
       Snapshot{full_record()},
       SnapshotEnd{},
       Admit{"id", "-", "", Transport::listen, "127.0.0.1", "ide", "2"},
-      Bound{"id", "everything/h:1", "b"},
+      Bound{"id", "everything/h:1", "b", "/mcp"},
       Released{"id", ReleaseReason::late},
       Opened{"id", 17, StreamKind::legacy},
       Closed{"id", 17, StreamReason::write_stalled, 5, 512},
@@ -160,7 +161,7 @@ HF_TEST(values_arrive_as_they_were_sent) {
 }
 
 HF_TEST(optional_members_may_be_absent_and_are_then_not_sent) {
-  const std::string line = encode(Bound{"id", "everything/h:1", ""});
+  const std::string line = encode(Bound{"id", "everything/h:1", "", ""});
   HF_EQ(line, R"({"t":"bound","session":"id","backend":"everything/h:1"})");
   HF_CHECK(decode_to_sessiond(line));
   const std::string policies = encode(Policies{{PolicyInfo{}}, {}});
