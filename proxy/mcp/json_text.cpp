@@ -20,6 +20,17 @@ bool in_range(char c, unsigned low, unsigned high) {
   return byte >= low && byte <= high;
 }
 
+// The number of leading ASCII bytes, in steps of a word: nearly all captured text is ASCII.
+size_t ascii_bytes(std::string_view text) {
+  size_t count = 0;
+  for (uint64_t word; text.size() - count >= sizeof word; count += sizeof word) {
+    std::memcpy(&word, text.data() + count, sizeof word);
+    if ((word & 0x8080808080808080u) != 0) break;
+  }
+  while (count < text.size() && static_cast<unsigned char>(text[count]) < 0x80) ++count;
+  return count;
+}
+
 // True when `text` begins like a UTF-8 sequence and ends before it is complete.
 bool is_sequence_start(std::string_view text) {
   return text.size() < 4 && in_range(text[0], 0xC2, 0xF4) &&
@@ -157,7 +168,7 @@ void JsonText::flush_surrogate() {
 
 std::string_view JsonText::finish() {
   flush_surrogate();
-  size_t at = 0;
+  size_t at = ascii_bytes(raw());
   while (at < size_) {
     const size_t sequence = utf8_sequence_bytes(raw().substr(at));
     if (sequence > 0) {

@@ -10,7 +10,7 @@ static_assert(kRpcMethodBytesMax <= JsonText::kBytesMax);
 static_assert(kRpcIdBytesMax == JsonText::kBytesMax);
 static_assert(kRpcCaptureBytesMax == JsonText::kBytesMax);
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
 // Bytes of numbers and words. None of them is structure, so a run of them can be skipped unread.
 constexpr std::array<bool, 256> make_scalar_bytes() {
@@ -24,68 +24,7 @@ constexpr std::array<bool, 256> kScalarBytes = make_scalar_bytes();
 
 bool is_scalar_byte(char c) { return kScalarBytes[static_cast<unsigned char>(c)]; }
 
-// Keeps the strings' capacity, which assigning an empty message need not.
-void clear(RpcMessage &message) {
-  for (std::string *text : {&message.method, &message.id, &message.request_id, &message.client_name,
-                            &message.client_version, &message.protocol_version,
-                            &message.resource_uri, &message.tool_name}) {
-    text->clear();
-  }
-  message.has_method = message.has_id = message.has_result = message.has_error = false;
-  message.method_long = message.complete = false;
-}
-
-size_t digits_count(std::string_view text) {
-  size_t count = 0;
-  while (count < text.size() && is_digit(text[count])) ++count;
-  return count;
-}
-
-// RFC 8259 section 6.
-bool is_number(std::string_view text) {
-  if (text.starts_with('-')) text.remove_prefix(1);
-  const size_t whole = digits_count(text);
-  if (whole == 0 || (whole > 1 && text[0] == '0')) return false;
-  text.remove_prefix(whole);
-  if (text.starts_with('.')) {
-    const size_t fraction = digits_count(text.substr(1));
-    if (fraction == 0) return false;
-    text.remove_prefix(1 + fraction);
-  }
-  if (text.starts_with('e') || text.starts_with('E')) {
-    text.remove_prefix(1);
-    if (text.starts_with('+') || text.starts_with('-')) text.remove_prefix(1);
-    const size_t exponent = digits_count(text);
-    if (exponent == 0) return false;
-    text.remove_prefix(exponent);
-  }
-  return text.empty();
-}
-
-// RFC 8259 section 7, with its quotes.
-bool is_string(std::string_view text) {
-  if (text.size() < 2 || text.front() != '"' || text.back() != '"') return false;
-  text = text.substr(1, text.size() - 2);
-  JsonText unescaped;
-  while (!text.empty()) {
-    const size_t sequence = utf8_sequence_bytes(text);
-    if (sequence == 0 || static_cast<unsigned char>(text[0]) < 0x20 || text[0] == '"') return false;
-    const bool escape = text[0] == '\\';
-    text.remove_prefix(sequence);
-    if (!escape) continue;
-    JsonText::Escape state = JsonText::Escape::more;
-    while (state == JsonText::Escape::more && !text.empty()) {
-      state = unescaped.feed_escape(text[0]);
-      text.remove_prefix(1);
-    }
-    if (state != JsonText::Escape::done) return false;
-  }
-  return true;
-}
-
 }  // namespace
-
-bool echoable_id(std::string_view raw) { return raw == "null" || is_number(raw) || is_string(raw); }
 
 void RpcScanner::reset() {
   count_ = 0;
@@ -132,7 +71,12 @@ bool RpcScanner::routable() const {
 // --- Lexical level -----------------------------------------------------------------------------
 
 const char *RpcScanner::feed_structure(const char *p, const char *end) {
-  while (p != end && lex_ == Lex::structure && state_ != State::unclear) on_structure(*p++);
+  while (p != end) {
+    const char c = *p++;
+    if (is_space(c)) continue;
+    on_structure(c);
+    if (lex_ != Lex::structure || state_ == State::unclear) break;
+  }
   return p;
 }
 
@@ -150,13 +94,18 @@ const char *RpcScanner::feed_string(const char *p, const char *end) {
       end_capture();
       return p;
     }
+    if (capture_ == Member::none && p != end) {
+      ++p;  // only what follows the backslash matters here: it cannot end the string
+      continue;
+    }
     escaped_ = true;
     if (keeps_token(capture_)) text_.append("\\");
   }
   return p;
 }
 
-// Where the text does not matter, only the byte after the backslash does: it cannot end the string.
+// Takes a byte after a backslash: one where the text is kept as it stands or not at all, as many as
+// the escape sequence has where it is unescaped.
 void RpcScanner::on_escaped(char c) {
   if (capture_ == Member::none || keeps_token(capture_)) {
     if (capture_ != Member::none) text_.append({&c, 1});
@@ -194,11 +143,6 @@ void RpcScanner::end_capture() {
 
 void RpcScanner::on_structure(char c) {
   switch (c) {
-    case ' ':
-    case '\t':
-    case '\n':
-    case '\r':
-      return;
     case '"':
       return on_quote();
     case '{':
@@ -428,7 +372,7 @@ void RpcScanner::open_message() {
   ++messages_total_;
   if (count_ == kRpcBatchMessagesMax) return;
   if (count_ == messages_.size()) messages_.emplace_back();
-  clear(messages_[count_]);
+  messages_[count_].clear();
   ++count_;
   seen_ = 0;
   visit(Where::message);

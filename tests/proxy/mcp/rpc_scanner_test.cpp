@@ -9,7 +9,6 @@
 #include "tests/proxy/mcp/scan_support.h"
 #include "tests/support/hf_test.h"
 
-using holdfast::proxy::mcp::echoable_id;
 using holdfast::proxy::mcp::kRpcBatchMessagesMax;
 using holdfast::proxy::mcp::RpcMessage;
 using holdfast::proxy::mcp::RpcScanner;
@@ -238,7 +237,7 @@ HF_TEST(what_is_not_a_message_or_a_batch_is_never_done) {
 
 // The same bytes in any split give the same messages; so does a scanner that was used before.
 HF_TEST(pieces_do_not_matter) {
-  std::mt19937 random(20261101);
+  std::mt19937 random = holdfast::test::repeatable_random(20261101);
   RpcScanner pieces;
   const auto check = [&](std::string_view document) {
     const std::string whole = describe(scan(document));
@@ -410,55 +409,6 @@ HF_TEST(kinds_of_messages) {
   HF_EQ(kind(R"({"id":1})"), "");
 }
 
-// Only tokens that stay JSON when written into an answer may be echoed.
-HF_TEST(ids_that_may_be_echoed) {
-  for (const char *raw :
-       {"0", "-0", "7", "-12", "1.5", "1e9", "1E-9", "0.0e+0", "null", "\"\"", "\"a\"",
-        "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\u00e9\\ud83d\"", "\"\xC3\xA9\xF0\x9F\x98\x80\""}) {
-    if (!echoable_id(raw)) HF_FAIL(raw);
-  }
-  for (const char *raw : {"",
-                          "-",
-                          "+1",
-                          "01",
-                          "-01",
-                          ".5",
-                          "1.",
-                          "1.e1",
-                          "1e",
-                          "1e+",
-                          "0x1",
-                          "1 ",
-                          " 1",
-                          "1,2",
-                          "NaN",
-                          "true",
-                          "nul",
-                          "nulll",
-                          "{}",
-                          "[]",
-                          "\"",
-                          "\"a",
-                          "a\"",
-                          "\"a\"b\"",
-                          "\"\\\"",
-                          "\"\\x\"",
-                          "\"\\u12\"",
-                          "\"\\u12g4\"",
-                          "\"a\nb\"",
-                          "\"\x1F\"",
-                          "\"\xFF\"",
-                          "\"\xC3\"",
-                          "\"\xC0\x80\"",
-                          "\"\xED\xA0\x80\"",
-                          "\"\xE0\x80\x80\"",
-                          "\"\xF4\x90\x80\x80\"",
-                          "\"\xF0\x80\x80\x80\"",
-                          "\"\xF5\x80\x80\x80\""}) {
-    if (echoable_id(raw)) HF_FAIL(raw);
-  }
-}
-
 int main() {
   const CMUnitTest tests[] = {
       HF_UNIT(messages_are_described_as_they_are),
@@ -474,7 +424,6 @@ int main() {
       HF_UNIT(long_keys_match_nothing),
       HF_UNIT(batches_have_a_bound),
       HF_UNIT(kinds_of_messages),
-      HF_UNIT(ids_that_may_be_echoed),
   };
   return HF_RUN(tests);
 }

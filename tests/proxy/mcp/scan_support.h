@@ -15,6 +15,9 @@
 
 namespace holdfast::test {
 
+// The same numbers in every run, so that a failure can be repeated.
+inline std::mt19937 repeatable_random(uint32_t seed) { return std::mt19937(seed); }
+
 // Calls take(piece) with consecutive pieces of `bytes`, 0 to `piece_bytes_max` bytes each.
 template <class Random, class Take>
 void feed_in_pieces(std::string_view bytes, Random &random, size_t piece_bytes_max, Take take) {
