@@ -2,24 +2,16 @@
 
 #include <algorithm>
 
+#include "proxy/http/byte_class.h"
+
 namespace holdfast::proxy::mcp {
 
 namespace {
 
 constexpr std::string_view kFirstModernVersion = "2026-07-28";
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
-
-bool equal_without_case(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](char x, char y) { return lower(x) == lower(y); });
-}
-
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
+using http::iequals;
+using http::trim_ows;
 
 // Removes and returns, trimmed, everything of `rest` before the first `separator` that stands
 // outside a quoted string, and removes the separator.
@@ -39,16 +31,16 @@ std::string_view take_part(std::string_view *rest, char separator) {
   i = std::min(i, rest->size());
   const std::string_view part = rest->substr(0, i);
   rest->remove_prefix(std::min(i + 1, rest->size()));
-  return trim(part);
+  return trim_ows(part);
 }
 
 // How closely a media range names `type`: 3 exactly, 2 by type/*, 1 by */*, 0 not at all.
 int closeness(std::string_view range, std::string_view type) {
-  if (equal_without_case(range, type)) return 3;
+  if (iequals(range, type)) return 3;
   if (range == "*/*") return 1;
   const std::string_view main_type = type.substr(0, type.find('/') + 1);
   const bool any_subtype = range.size() == main_type.size() + 1 && range.ends_with("/*") &&
-                           equal_without_case(range.substr(0, main_type.size()), main_type);
+                           iequals(range.substr(0, main_type.size()), main_type);
   return any_subtype ? 2 : 0;
 }
 
@@ -63,7 +55,8 @@ bool is_zero(std::string_view weight) {
 bool refused_by_weight(std::string_view parameters) {
   while (!parameters.empty()) {
     const std::string_view parameter = take_part(&parameters, ';');
-    const bool weight = parameter.size() >= 2 && lower(parameter[0]) == 'q' && parameter[1] == '=';
+    const bool weight =
+        parameter.size() >= 2 && http::lower(parameter[0]) == 'q' && parameter[1] == '=';
     if (weight && is_zero(parameter.substr(2))) return true;
   }
   return false;
@@ -97,7 +90,7 @@ bool accepts(std::string_view accept, std::string_view type) {
 }
 
 bool content_type_is(std::string_view content_type, std::string_view type) {
-  return equal_without_case(trim(content_type.substr(0, content_type.find(';'))), type);
+  return iequals(trim_ows(content_type.substr(0, content_type.find(';'))), type);
 }
 
 }  // namespace holdfast::proxy::mcp
