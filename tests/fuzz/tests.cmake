@@ -1,2 +1,3 @@
 # Tests of this folder; paths are relative to tests/.
 include(fuzz/link.cmake)
+include(fuzz/mcp.cmake)
