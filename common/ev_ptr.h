@@ -15,7 +15,7 @@ template <auto Free>
 struct CDeleter {
   template <class T>
   void operator()(T *p) const noexcept {
-    Free(p);
+    Free(p);  // NOLINT(*-no-malloc,*-owning-memory): the one place where C handles are freed
   }
 };
 

@@ -28,8 +28,9 @@ bool within_depth(std::string_view text) noexcept {
   return true;
 }
 
+// For what jansson allocates.
 struct MallocFree {
-  void operator()(char *p) const noexcept { free(p); }  // NOLINT(*-no-malloc): jansson's allocation
+  void operator()(char *p) const noexcept { free(p); }  // NOLINT(*-no-malloc,*-owning-memory)
 };
 
 JsonPtr checked(json_t *value) {

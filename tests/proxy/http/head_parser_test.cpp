@@ -335,6 +335,10 @@ HF_TEST(hosts_are_judged) {
       {"[1.2.3.4::]", 400},
   };
   for (const Row &row : rows) expect_status(host_with(row.host), row.status);
+}
+
+// HTTP/1.1 requires it, HTTP/1.0 may omit it, and nobody may send two.
+HF_TEST(a_request_has_one_host) {
   expect_status("GET / HTTP/1.1\r\n\r\n", 400);
   expect_status("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400);
   expect_status("GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n", 400);
@@ -587,6 +591,7 @@ int main() {
       HF_UNIT(targets_are_judged),
       HF_UNIT(an_absolute_target_is_forwarded_in_origin_form),
       HF_UNIT(hosts_are_judged),
+      HF_UNIT(a_request_has_one_host),
       HF_UNIT(field_lines_are_judged),
       HF_UNIT(singletons_are_refused_twice_and_lists_are_not),
       HF_UNIT(session_ids_and_interpreted_fields_hold_plain_text),

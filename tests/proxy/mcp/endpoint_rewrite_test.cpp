@@ -169,6 +169,10 @@ HF_TEST(foreign_and_malformed_endpoints_are_refused) {
     if (target) HF_FAIL(std::string(value) + " gave " + *target);
     HF_EQ(target.error().code, Errc::protocol);
   }
+}
+
+// Nothing to resolve against, a byte no URI has, and the bound on the event.
+HF_TEST(an_endpoint_needs_a_base_and_a_sane_length) {
   HF_CHECK(!resolve("m", "sse"));
   HF_CHECK(!resolve("?m", ""));
   HF_CHECK(!resolve_endpoint("http://127.0.0.1:11002/m", "/sse", nullptr, 0));
@@ -232,6 +236,7 @@ int main() {
   const CMUnitTest tests[] = {
       HF_UNIT(endpoints_resolve_against_the_stream),
       HF_UNIT(foreign_and_malformed_endpoints_are_refused),
+      HF_UNIT(an_endpoint_needs_a_base_and_a_sane_length),
       HF_UNIT(our_endpoint_event),
       HF_UNIT(session_ids_in_queries),
       HF_UNIT(session_ids_are_masked_for_logs),
