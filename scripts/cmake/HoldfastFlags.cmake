@@ -15,7 +15,7 @@ if(HOLDFAST_SANITIZE)
   target_compile_options(holdfast_flags INTERFACE -fsanitize=${HOLDFAST_SANITIZE} -fno-omit-frame-pointer
                          -fno-sanitize-recover=all -O1 -g)
   target_link_options(holdfast_flags INTERFACE -fsanitize=${HOLDFAST_SANITIZE})
-  target_compile_definitions(holdfast_flags INTERFACE _GLIBCXX_ASSERTIONS)
+  target_compile_definitions(holdfast_flags INTERFACE _GLIBCXX_ASSERTIONS HOLDFAST_SANITIZED)
 else()
   target_compile_options(holdfast_flags INTERFACE -fstack-clash-protection -fcf-protection=full)
   if(NOT (CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 16))

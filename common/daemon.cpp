@@ -1,0 +1,93 @@
+#include "common/daemon.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <cstring>
+
+#include "common/unique_fd.h"
+
+namespace holdfast {
+namespace {
+
+Error io_error(const std::string &what) {
+  const int error = errno;
+  return Error{Errc::io, error, what + ": " + std::strerror(error)};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<PidFile>> PidFile::create(const std::string &path) {
+  UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+  if (!fd) return io_error("cannot open pid file " + path);
+  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    return Error{Errc::busy, errno, "already running: " + path + " is held by another process"};
+  }
+  const std::string text = std::to_string(::getpid()) + "\n";
+  if (::ftruncate(fd.get(), 0) != 0 || ::write(fd.get(), text.data(), text.size()) < 0) {
+    return io_error("cannot write pid file " + path);
+  }
+  return std::unique_ptr<PidFile>(new PidFile(path, fd.release()));  // NOLINT: private constructor
+}
+
+PidFile::~PidFile() {
+  (void)::unlink(path_.c_str());  // ignoring: the directory may be gone
+  (void)::close(fd_);
+}
+
+Result<pid_t> read_pid_file(const std::string &path) {
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) return Error{Errc::not_found, errno, "no pid file " + path + ": not running?"};
+  std::array<char, 32> text{};
+  const ssize_t bytes = ::read(fd.get(), text.data(), text.size() - 1);
+  pid_t pid = 0;
+  if (bytes > 0) (void)std::from_chars(text.data(), text.data() + bytes, pid);
+  // Whoever wrote it holds its lock as long as it lives: a stale number is never signalled.
+  const bool held = ::flock(fd.get(), LOCK_SH | LOCK_NB) != 0;
+  if (pid <= 1 || !held)
+    return Error{Errc::not_found, 0, "pid file " + path + " names no running process"};
+  return pid;
+}
+
+void harden_process() {
+  (void)std::signal(SIGPIPE, SIG_IGN);
+  (void)::umask(077);
+  const rlimit none{0, 0};
+  (void)::setrlimit(RLIMIT_CORE, &none);       // ignoring: PR_SET_DUMPABLE does it as well
+#if !defined(HOLDFAST_SANITIZED)
+  (void)::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);  // ignoring: hardening only. Leak checkers need to trace us
+#endif
+}
+
+Result<void> drop_privileges(const RunAs &who) {
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return io_error("cannot set no_new_privs");
+  if (who.user.empty() || ::geteuid() != 0) return {};
+  const passwd *user = ::getpwnam(who.user.c_str());
+  if (user == nullptr) return Error{Errc::not_found, 0, "no such user: " + who.user};
+  const uid_t uid = user->pw_uid;
+  gid_t gid = user->pw_gid;
+  if (!who.group.empty()) {
+    const group *named = ::getgrnam(who.group.c_str());
+    if (named == nullptr) return Error{Errc::not_found, 0, "no such group: " + who.group};
+    gid = named->gr_gid;
+  }
+  if (::setgroups(1, &gid) != 0 || ::setresgid(gid, gid, gid) != 0 ||
+      ::setresuid(uid, uid, uid) != 0) {
+    return io_error("cannot become user " + who.user);
+  }
+  if (uid != 0 && ::setuid(0) == 0)
+    return Error{Errc::io, 0, "privileges could be regained: refusing to go on"};
+  return {};
+}
+
+}  // namespace holdfast

@@ -1,0 +1,40 @@
+// What both daemons do around their work: the pid file, giving up privileges, keeping secrets out
+// of core dumps. Called from main() or a composition root before the first network byte.
+#pragma once
+
+#include <sys/types.h>
+
+#include <memory>
+#include <string>
+
+#include "common/conf_values.h"
+#include "common/result.h"
+
+namespace holdfast {
+
+// A pid file that is ours: written at creation, removed at destruction if it still names us.
+class PidFile {
+ public:
+  // Errc::busy when it names another living process of ours (by flock); Errc::io.
+  static Result<std::unique_ptr<PidFile>> create(const std::string &path);
+  ~PidFile();
+  PidFile(const PidFile &) = delete;
+  PidFile &operator=(const PidFile &) = delete;
+
+ private:
+  PidFile(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
+  std::string path_;
+  int fd_;
+};
+
+// The process a pid file names. Errc::not_found: no file, not a number, or nobody holds it.
+Result<pid_t> read_pid_file(const std::string &path);
+
+// No core dumps and no ptrace while tokens can be in memory; umask 077; SIGPIPE ignored.
+void harden_process();
+
+// Becomes `who` for good (setgroups, setgid, setuid, verified) and sets no-new-privs. Without a
+// user, or when not root, only no-new-privs. Errc::io, Errc::not_found (no such user or group).
+Result<void> drop_privileges(const RunAs &who);
+
+}  // namespace holdfast
