@@ -1,5 +1,6 @@
 # hf_link: JSON, line sockets and the link's messages (PROTOCOL.md).
 hf_library(hf_link
+  admin_line.cpp
   json.cpp
   json_writer.cpp
   line_codec.cpp

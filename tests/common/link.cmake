@@ -1,4 +1,5 @@
 # Tests of the link's building blocks and of the small values in common/.
+hf_test(admin_line_test common/admin_line_test.cpp LINK hf_link)
 hf_test(close_reason_test common/close_reason_test.cpp LINK hf_common)
 hf_test(ids_test common/ids_test.cpp LINK hf_common)
 hf_test(json_test common/json_test.cpp LINK hf_link)
