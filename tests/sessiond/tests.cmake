@@ -1,2 +1,3 @@
 # Tests of this folder; paths are relative to tests/.
 include(sessiond/core.cmake)
+include(sessiond/admin.cmake)
