@@ -294,7 +294,6 @@ RpcScanner::Member RpcScanner::take_pending() {
 }
 
 void RpcScanner::on_key(std::string_view name) {
-  if (text_.cut()) return;
   const Member member = find_member(where_, name);
   if (member == Member::none) return;
   const uint32_t bit = uint32_t{1} << static_cast<unsigned>(member);

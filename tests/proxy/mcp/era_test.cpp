@@ -67,6 +67,8 @@ HF_TEST(accept_values) {
       {"text/*;q=0, */*", "text/event-stream", false},
       {"text/*;q=0, */*", "application/json", true},
       {"text/event-stream;q=0, text/event-stream", "text/event-stream", true},
+      {"text/event-stream, text/event-stream;q=0", "text/event-stream", true},
+      {"a/b;x=\"\\\"\", text/event-stream", "text/event-stream", true},
   };
   for (const Case &c : kCases) {
     if (accepts(c.value, c.type) != c.expected) HF_FAIL(c.value);

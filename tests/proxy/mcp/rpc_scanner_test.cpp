@@ -258,6 +258,40 @@ HF_TEST(pieces_do_not_matter) {
   for (const char *document : kNotDone) check(document);
 }
 
+// reset() forgets a document wherever it was left.
+HF_TEST(a_used_scanner_is_as_good_as_a_new_one) {
+  const std::string_view next = R"({"x":"v","y":1,"params":{"z":"w"},"id":5})";
+  const std::string expected = describe(scan(next));
+  RpcScanner used;
+  for (const Case &c : kCases) {
+    const std::string_view document(c.document);
+    for (size_t cut = 0; cut <= document.size(); ++cut) {
+      used.reset();
+      (void)used.feed(document.substr(0, cut));
+      used.reset();
+      HF_CHECK(used.begin() == used.end());
+      (void)used.feed(next);
+      HF_EQ(describe(used), expected);
+    }
+  }
+}
+
+// A scanner that is used again works in the memory it has.
+HF_TEST(steady_state_keeps_its_memory) {
+  const std::string message = R"({"method":"a-method-of-some-length","params":{"name":")" +
+                              std::string(200, 'n') + R"("},"id":"an-id-of-some-length"})";
+  RpcScanner scanner = scan("[" + message + "," + message + "]");
+  const RpcMessage *const messages = scanner.begin();
+  const char *const method = messages[1].method.data();
+  const char *const name = messages[1].tool_name.data();
+  for (int round = 0; round < 3; ++round) {
+    scanner.reset();
+    HF_CHECK(scanner.feed(round == 1 ? "{}" : "[" + message + "," + message + "]") == State::done);
+    HF_CHECK(scanner.begin() == messages);
+    HF_CHECK(messages[1].method.data() == method && messages[1].tool_name.data() == name);
+  }
+}
+
 // No member shows before its value has ended: a cut method must not pass for another one.
 HF_TEST(nothing_is_reported_early) {
   const std::string_view document =
@@ -352,6 +386,15 @@ HF_TEST(captures_have_bounds) {
   }
 }
 
+// A number is not cut: what is left would be another number.
+HF_TEST(long_numbers_are_not_echoed) {
+  const auto id_of = [](size_t digits) {
+    return scan("{\"id\":" + std::string(digits, '7') + "}").first().id;
+  };
+  HF_EQ(id_of(256), std::string(256, '7'));
+  HF_EQ(id_of(257), "null");
+}
+
 // A cut never leaves part of a character, escaped or not.
 HF_TEST(a_cut_ends_at_a_character) {
   for (const char *character :
@@ -414,12 +457,15 @@ int main() {
       HF_UNIT(messages_are_described_as_they_are),
       HF_UNIT(what_is_not_a_message_or_a_batch_is_never_done),
       HF_UNIT(pieces_do_not_matter),
+      HF_UNIT(a_used_scanner_is_as_good_as_a_new_one),
+      HF_UNIT(steady_state_keeps_its_memory),
       HF_UNIT(nothing_is_reported_early),
       HF_UNIT(routable_without_a_method),
       HF_UNIT(what_follows_the_document_decides),
       HF_UNIT(a_late_duplicate_makes_a_routable_message_unclear),
       HF_UNIT(depth_has_a_bound),
       HF_UNIT(captures_have_bounds),
+      HF_UNIT(long_numbers_are_not_echoed),
       HF_UNIT(a_cut_ends_at_a_character),
       HF_UNIT(long_keys_match_nothing),
       HF_UNIT(batches_have_a_bound),
