@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "common/clock.h"
+#include "common/command_line.h"
 #include "common/conf_values.h"
 #include "common/socket_address.h"
 
@@ -40,7 +41,7 @@ struct BackendServer {
 // An `upstream NAME {}` block, or what a `proxy_pass http://HOST:PORT;` without one stands for.
 struct Upstream {
   std::string name;                    // of an anonymous one: its authority, "127.0.0.1:3001"
-  std::vector<BackendServer> servers;  // never empty, at least one neither down nor backup
+  std::vector<BackendServer> servers;  // never empty, not all of them backups
   size_t keepalive = 64;               // idle connections kept open per worker
   bool anonymous = false;
 };
@@ -57,9 +58,9 @@ struct SessionUser {
 };
 
 // What an `initialize` meets while sessiond is away; words equal those of `when_sessiond_down`.
-enum class WhenSessiondDown { automatic, serve, refuse };
+enum class WhenSessiondDown { automatic, serve, refuse };  // automatic is `auto`
 
-// The variables a header value may contain; see kVariables in directives.h for their names.
+// The variables a header value may contain; their names are in config_header.cpp.
 enum class Variable {
   remote_addr,
   remote_port,
@@ -89,12 +90,15 @@ struct HeaderRule {
   std::vector<ValuePart> value;  // empty = the field is not sent
 };
 
-// An origin or host as `allowed_origins` and `allowed_hosts` list them.
+// An entry of `allowed_hosts` or `allowed_origins`.
 struct AllowedName {
-  std::string scheme;  // "http" or "https", empty = any (hosts, and origins written without one)
+  std::string scheme;  // lower case; empty = any
   std::string host;    // lower case; IPv6 in brackets; "*.example.com" matches names below it
-  std::string port;    // empty = the scheme's default port; "*" = any
+  std::string port;    // decimal; empty = the scheme's own; "*" = any
+
+  friend bool operator==(const AllowedName &, const AllowedName &) = default;
 };
+using AllowedNames = std::vector<AllowedName>;
 
 // The settings http, server and location share. A location's are complete: what it does not set it
 // has from its server, else from http level, else the default. Lists replace, they never add up.
@@ -104,8 +108,9 @@ struct ProxySettings {
   std::string session_policy;  // empty = the top-level policy
   WhenSessiondDown when_sessiond_down = WhenSessiondDown::automatic;
   Millis call_timeout{0};  // 0 = none: a slow answer is not a dead one
-  std::optional<std::vector<AllowedName>> allowed_hosts;    // nullopt = the loopback rule alone
-  std::optional<std::vector<AllowedName>> allowed_origins;  // an empty list = switched off
+  // nullopt: only the rule for loopback listeners. An empty list: `off`, everything is allowed.
+  std::optional<AllowedNames> allowed_hosts;
+  std::optional<AllowedNames> allowed_origins;
   unsigned streams_per_session = 16;
   size_t access_log = kNone;                  // index into Config::access_logs
   uint64_t client_body_bytes_max = 8u << 20;  // 0 = unlimited
@@ -147,8 +152,8 @@ struct Server {
 struct Listener {
   SocketAddress address;
   std::string text;            // "127.0.0.1:8080", "[::1]:8080", "unix:/run/holdfast/http.sock"
-  bool loopback = false;       // 127.0.0.0/8, ::1 or a Unix socket: the Host check is on
-  bool trusted_local = false;  // loopback or Unix: /health may show byUser
+  bool loopback = false;       // 127.0.0.0/8 or ::1: the Host and Origin rule is on
+  bool trusted_local = false;  // loopback or a Unix socket: /health may show byUser
   int backlog = 511;
   std::vector<size_t> servers;  // indices into Config::servers; never empty
   size_t default_server = 0;    // index into Config::servers: when no name matches the Host
@@ -191,5 +196,9 @@ struct Config {
   // True when this peer may speak for clients behind it (trusted_proxies).
   bool is_trusted_proxy(const SocketAddress &peer) const noexcept;
 };
+
+// Reads proxy.conf through `source`. `config` is null when the report has errors; the tree is what
+// -T dumps. Blocks while it reads files and resolves names: at start and on reload only.
+LoadedConf<Config> load_config(const ConfRequest &request, ConfSource &source);
 
 }  // namespace holdfast::proxy

@@ -3,4 +3,6 @@
 hf_library(hf_sessiond_policy core/policy.cpp)
 hf_library(hf_sessiond_config
   config.cpp
+  config_load.cpp
+  directives.cpp
   LINK hf_conf hf_sessiond_policy fmt::fmt)

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/clock.h"
+#include "common/command_line.h"
 #include "common/conf_values.h"
 #include "common/unix_listener.h"
 #include "sessiond/core/policy.h"
@@ -53,6 +54,10 @@ struct Config {
   // How often expiry has to be looked at so that every policy's own interval is kept.
   Millis sweep_interval() const noexcept;
 };
+
+// Reads sessiond.conf, .env and the environment through `source`. `config` is null when the report
+// has errors; the tree is what -T dumps. Blocks while it reads: at start and on reload only.
+LoadedConf<Config> load_config(const ConfRequest &request, ConfSource &source);
 
 // The banner sessiond prints to stdout at start, with its last line end: the effective top-level
 // policy, then one block for each named policy headed by its name.

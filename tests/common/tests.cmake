@@ -1,3 +1,4 @@
 # Tests of this folder; paths are relative to tests/.
 include(common/layers.cmake)
 include(common/link.cmake)
+include(common/conf.cmake)

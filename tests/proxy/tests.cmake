@@ -2,3 +2,4 @@
 include(proxy/mcp.cmake)
 include(proxy/http.cmake)
 include(proxy/registry.cmake)
+include(proxy/config.cmake)

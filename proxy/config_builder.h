@@ -1,0 +1,94 @@
+// From the checked tree of proxy.conf to a Config: levels are walked with what they inherit,
+// upstreams before the locations that name them, listeners last, when every server is known. Faults
+// go to the report and the walk goes on, so that all of them are told at once. Lives for one load.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/conf_parser.h"
+#include "common/conf_values.h"
+#include "proxy/config.h"
+#include "proxy/config_values.h"
+
+namespace holdfast::proxy {
+
+class ConfigBuilder {
+ public:
+  // Borrows everything until build() returns.
+  ConfigBuilder(const ConfRequest &request, ConfSource &source, const ConfTree &tree,
+                ConfReport &report)
+      : request_(request), source_(source), tree_(tree), report_(report) {}
+
+  Config build();
+
+ private:
+  using Directives = std::vector<ConfDirective>;
+
+  // What servers and locations inherit: a Server without names and locations.
+  using Level = Server;
+
+  // config_load.cpp: the process, and the settings of a level
+  void apply_main(const ConfDirective &directive);
+  void read_sessiond(const ConfDirective &directive);
+  void read_trusted_proxies(const ConfDirective &directive);
+  void apply_level(Level &level, const Directives &directives);
+  void apply_setting(Level &level, const ConfDirective &directive);
+  bool apply_simple_setting(Level &level, const ConfDirective &directive);
+  void refuse_planned_setting(const ConfDirective &directive);
+  void read_session_user(ProxySettings &settings, const ConfDirective &directive);
+  void read_session_policy(ProxySettings &settings, const ConfDirective &directive);
+  void read_allowed(std::optional<AllowedNames> &names, const ConfDirective &directive);
+  void read_access_log(ProxySettings &settings, const ConfDirective &directive);
+  void read_set_header(ProxySettings &settings, const ConfDirective &directive);
+
+  // config_upstream.cpp
+  void build_upstreams(const Directives &directives);
+  void build_upstream(const ConfDirective &block);
+  void read_backend(Upstream &upstream, const ConfDirective &directive);
+  void read_backend_param(BackendServer &server, const ConfWord &word);
+  bool resolve_backend(BackendServer &server, const ConfWord &word, std::string_view what);
+  size_t upstream_of(const ConfWord &url, Location &location);
+  size_t anonymous_upstream(const ConfWord &url, const std::string &authority);
+  std::optional<std::string> proxy_pass_authority(const ConfWord &url);
+
+  // config_server.cpp
+  void build_servers(const Directives &directives, const Level &inherited);
+  void build_server(const ConfDirective &block, const Level &inherited);
+  void build_location(Server &server, const ConfDirective &block);
+  bool read_location_match(Location &location, const ConfDirective &block);
+  bool read_handler(Location &location, const ConfDirective &directive);
+  void read_return(Location &location, const ConfDirective &directive);
+  void read_listen(size_t server, const ConfDirective &directive);
+  Listener &listener_at(const SocketAddress &address);
+  void read_server_names(Server &server, const ConfDirective &directive);
+  void check_listeners();
+  void check_admin_status();
+  void check_server_names();
+  void warn_without_sessiond();
+
+  void fail(const ConfSpan &span, std::string message) { report_.error(span, std::move(message)); }
+
+  // Where things stood, for checks that need the whole.
+  struct Placed {
+    size_t server = 0;
+    ConfSpan span;
+  };
+
+  const ConfRequest &request_;
+  ConfSource &source_;
+  const ConfTree &tree_;
+  ConfReport &report_;
+  Config config_;
+  std::map<std::string, size_t, std::less<>> upstream_indices_;
+  std::map<std::string, ConfSpan, std::less<>> upstream_spans_;
+  std::vector<ConfSpan> default_server_spans_;  // parallel to Config::listeners; no file = none
+  std::vector<Placed> admin_status_;
+  std::vector<Placed> needs_sessiond_;
+  std::vector<Placed> server_name_spans_;
+};
+
+}  // namespace holdfast::proxy

@@ -1,0 +1,333 @@
+// server and location blocks, and the listeners they share.
+#include <algorithm>
+
+#include "common/units.h"
+#include "proxy/config_builder.h"
+#include "proxy/directives.h"
+
+namespace holdfast::proxy {
+
+namespace {
+
+std::string in_quotes(std::string_view text) { return '"' + std::string(text) + '"'; }
+
+bool is_redirect(int code) {
+  return code == 301 || code == 302 || code == 303 || code == 307 || code == 308;
+}
+
+bool has_variable(std::string_view text) {
+  for (size_t at = text.find('$'); at != std::string_view::npos; at = text.find('$', at + 1)) {
+    const char next = at + 1 < text.size() ? text[at + 1] : '\0';
+    if (next == '{' || next == '_' || (next >= 'a' && next <= 'z')) return true;
+  }
+  return false;
+}
+
+bool is_unsupported_listen_param(std::string_view name) {
+  return name == "ssl" || name == "http2" || name == "quic" || name == "proxy_protocol" ||
+         name == "setfib" || name == "fastopen" || name == "rcvbuf" || name == "sndbuf" ||
+         name == "accept_filter" || name == "deferred" || name == "bind" || name == "ipv6only" ||
+         name == "so_keepalive";
+}
+
+}  // namespace
+
+void ConfigBuilder::build_servers(const Directives &directives, const Level &inherited) {
+  for (const ConfDirective &directive : directives) {
+    if (directive.row == nullptr) continue;
+    if (directive.row->name == "http") {
+      Level level = inherited;
+      apply_level(level, directive.children);
+      build_servers(directive.children, level);
+    } else if (directive.row->name == "server") {
+      build_server(directive, inherited);
+    }
+  }
+}
+
+void ConfigBuilder::build_server(const ConfDirective &block, const Level &inherited) {
+  const size_t index = config_.servers.size();
+  config_.servers.push_back(inherited);
+  Server server = inherited;
+  apply_level(server, block.children);
+  bool listens = false;
+  for (const ConfDirective &directive : block.children) {
+    listens = listens || directive.name.text == "listen";
+    if (directive.row == nullptr) continue;
+    if (directive.row->name == "listen") {
+      read_listen(index, directive);
+    } else if (directive.row->name == "server_name") {
+      read_server_names(server, directive);
+      server_name_spans_.push_back({index, directive.span()});
+    } else if (directive.row->name == "location") {
+      build_location(server, directive);
+    }
+  }
+  if (!listens) fail(block.span(), "this server has no \"listen\"; write listen 127.0.0.1:8080;");
+  // Exact matches first, then the longest prefix: the order in which a request tries them.
+  std::stable_sort(server.locations.begin(), server.locations.end(),
+                   [](const Location &a, const Location &b) {
+                     if (a.exact != b.exact) return a.exact;
+                     return a.path.size() > b.path.size();
+                   });
+  config_.servers[index] = std::move(server);
+}
+
+void ConfigBuilder::read_server_names(Server &server, const ConfDirective &directive) {
+  for (const ConfWord &word : directive.args) {
+    auto name = parse_server_name(word.text);
+    if (name) {
+      server.names.push_back(std::move(*name));
+    } else {
+      fail(word.span, name.error().message);
+    }
+  }
+}
+
+// --- locations -----------------------------------------------------------------------------------
+
+bool ConfigBuilder::read_location_match(Location &location, const ConfDirective &block) {
+  std::string modifier = block.args.size() > 1 ? block.args[0].text : "";
+  const ConfWord &path = block.args.back();
+  location.path = path.text;
+  if (block.args.size() == 1) {
+    // nginx also takes the modifier without a blank: "=/x".
+    const size_t slash = path.text.find('/');
+    if (slash != std::string::npos && slash > 0) {
+      modifier = path.text.substr(0, slash);
+      location.path = path.text.substr(slash);
+    }
+  }
+  if (modifier == "~" || modifier == "~*") {
+    fail(block.args.front().span,
+         "locations by regular expression are not supported by this version");
+    return false;
+  }
+  if (!modifier.empty() && modifier != "=" && modifier != "^~") {
+    fail(block.args.front().span,
+         "invalid location modifier " + in_quotes(modifier) + " (= or ^~)");
+    return false;
+  }
+  if (location.path.empty() || location.path.front() != '/') {
+    fail(path.span, "the location " + in_quotes(path.text) + " does not begin with \"/\"");
+    return false;
+  }
+  location.exact = modifier == "=";
+  return true;
+}
+
+void ConfigBuilder::build_location(Server &server, const ConfDirective &block) {
+  Location location;
+  if (!read_location_match(location, block)) return;
+  const bool known =
+      std::any_of(server.locations.begin(), server.locations.end(), [&](const Location &other) {
+        return other.path == location.path && other.exact == location.exact;
+      });
+  if (known) {
+    fail(block.span(), "duplicate location " + in_quotes(location.path));
+    return;
+  }
+  Level level = server;
+  apply_level(level, block.children);
+  location.settings = std::move(level.settings);
+  const ConfDirective *handler = nullptr;
+  bool faulty = false;  // a handler that the checker refused is not a missing one
+  for (const ConfDirective &directive : block.children) {
+    const std::string &name = directive.name.text;
+    const bool is_handler =
+        name == "proxy_pass" || name == "return" || name.substr(0, 9) == "holdfast_";
+    if (!is_handler) continue;
+    faulty = faulty || directive.row == nullptr;
+    if (directive.row == nullptr) continue;
+    if (handler != nullptr) {
+      fail(directive.span(), in_quotes(name) + " and " + in_quotes(handler->name.text) +
+                                 " cannot both answer one location");
+      continue;
+    }
+    handler = &directive;
+    (void)read_handler(location, directive);  // ignoring: reported, and every location is kept
+  }
+  if (handler == nullptr && !faulty) {
+    fail(block.span(), "location " + in_quotes(location.path) +
+                           " has nothing that answers: proxy_pass, return or holdfast_…");
+  }
+  server.locations.push_back(std::move(location));
+}
+
+bool ConfigBuilder::read_handler(Location &location, const ConfDirective &directive) {
+  const std::string_view name = directive.row->name;
+  const size_t server = config_.servers.size() - 1;
+  const std::string word = directive.args.empty() ? "" : directive.args.front().text;
+  if (name == "proxy_pass") {
+    location.handler = Handler::proxy;
+    location.upstream = upstream_of(directive.args.front(), location);
+    return location.upstream != kNone;
+  }
+  if (name == "return") {
+    location.handler = Handler::return_text;
+    read_return(location, directive);
+  } else if (name == "holdfast_health") {
+    location.handler = Handler::health;
+    location.health_users = word == "users";
+  } else if (name == "holdfast_status") {
+    location.handler = Handler::status;
+    location.status_admin = word == "admin";
+    needs_sessiond_.push_back({server, directive.span()});
+    if (location.status_admin) admin_status_.push_back({server, directive.span()});
+  } else {
+    location.handler = Handler::metrics;
+    needs_sessiond_.push_back({server, directive.span()});
+  }
+  return true;
+}
+
+void ConfigBuilder::read_return(Location &location, const ConfDirective &directive) {
+  constexpr uint64_t kStatusMin = 200;
+  constexpr uint64_t kStatusMax = 599;
+  const ConfWord &first = directive.args.front();
+  const bool url = directive.args.size() == 1 &&
+                   (first.text.substr(0, 7) == "http://" || first.text.substr(0, 8) == "https://");
+  const ConfWord *text = directive.args.size() > 1 ? &directive.args[1] : nullptr;
+  if (url) {
+    location.return_code = 302;
+    text = &first;
+  } else {
+    const auto code = parse_whole(first.text, kStatusMin, kStatusMax);
+    if (!code || *code == 304 || *code == 444) {
+      fail(first.span, "invalid return code " + in_quotes(first.text));
+      return;
+    }
+    location.return_code = static_cast<int>(*code);
+  }
+  if (is_redirect(location.return_code) && text == nullptr) {
+    fail(directive.span(), "\"return " + first.text + "\" needs the URL to go to");
+    return;
+  }
+  if (text == nullptr) return;
+  const bool clean = std::none_of(text->text.begin(), text->text.end(), [](char c) {
+    return static_cast<unsigned char>(c) <= ' ' || c == 0x7f;
+  });
+  if (has_variable(text->text)) {
+    fail(text->span, "variables in \"return\" are not supported by this version");
+  } else if (is_redirect(location.return_code) && !clean) {
+    fail(text->span, "a URL holds no blanks and no control characters");
+  }
+  location.return_text = text->text;
+}
+
+// --- listeners -----------------------------------------------------------------------------------
+
+Listener &ConfigBuilder::listener_at(const SocketAddress &address) {
+  auto &listeners = config_.listeners;
+  const auto it =
+      std::find_if(listeners.begin(), listeners.end(),
+                   [&address](const Listener &other) { return other.address == address; });
+  if (it != listeners.end()) return *it;
+  Listener listener;
+  listener.address = address;
+  listener.text = address.text();
+  listener.loopback = address.is_loopback();
+  listener.trusted_local = listener.loopback || address.is_unix();
+  listeners.push_back(std::move(listener));
+  default_server_spans_.emplace_back();
+  return listeners.back();
+}
+
+void ConfigBuilder::read_listen(size_t server, const ConfDirective &directive) {
+  const ConfWord &word = directive.args.front();
+  std::optional<int> backlog;
+  bool is_default = false;
+  for (size_t i = 1; i < directive.args.size(); ++i) {
+    const ConfWord &arg = directive.args[i];
+    const ConfParam param = split_param(arg.text);
+    if (arg.text == "default_server" || arg.text == "default") {
+      is_default = true;
+    } else if (param.name == "backlog" && param.has_value) {
+      const auto count = parse_count(param.value, 1, 65'535);
+      if (count) backlog = static_cast<int>(*count);
+      if (!count) fail(arg.span, "backlog=: " + count.error().message);
+    } else if (is_unsupported_listen_param(param.name)) {
+      fail(arg.span, in_quotes(arg.text) + " is not supported by this version");
+    } else if (arg.text != "reuseport") {  // every worker has its own listening socket anyway
+      fail(arg.span, "invalid parameter " + in_quotes(arg.text) + " (default_server, backlog=N)");
+    }
+  }
+  const auto addresses = parse_listen(word.text, request_, source_);
+  if (!addresses) {
+    const bool name = addresses.error().code == Errc::not_found;
+    fail(word.span,
+         name ? "host not found in listen " + in_quotes(word.text) : addresses.error().message);
+    return;
+  }
+  for (const SocketAddress &address : *addresses) {
+    Listener &listener = listener_at(address);
+    const auto index = static_cast<size_t>(&listener - config_.listeners.data());
+    if (std::find(listener.servers.begin(), listener.servers.end(), server) !=
+        listener.servers.end()) {
+      fail(word.span, "a duplicate listen " + listener.text);
+      continue;
+    }
+    if (listener.servers.empty()) listener.default_server = server;
+    listener.servers.push_back(server);
+    if (backlog) listener.backlog = *backlog;
+    if (!is_default) continue;
+    if (default_server_spans_[index].has_file()) {
+      fail(word.span, "a duplicate default server for " + listener.text + " (first at " +
+                          place_text(tree_.files, default_server_spans_[index]) + ")");
+    }
+    default_server_spans_[index] = word.span;
+    listener.default_server = server;
+  }
+}
+
+// --- what needs the whole ------------------------------------------------------------------------
+
+void ConfigBuilder::check_listeners() {
+  if (config_.servers.empty() && report_.ok()) {
+    fail(ConfSpan{0, 0, 0}, "there is no \"server\" block: nothing to listen on");
+  }
+  check_admin_status();
+  check_server_names();
+  warn_without_sessiond();
+}
+
+// The admin page ends sessions; until there is authentication only this machine may see it.
+void ConfigBuilder::check_admin_status() {
+  for (const Placed &placed : admin_status_) {
+    for (const Listener &listener : config_.listeners) {
+      const auto &servers = listener.servers;
+      const bool serves = std::find(servers.begin(), servers.end(), placed.server) != servers.end();
+      if (!serves || listener.trusted_local) continue;
+      fail(placed.span, "\"holdfast_status admin\" on " + listener.text +
+                            " would let anybody end sessions; listen on loopback or a Unix socket");
+    }
+  }
+}
+
+// nginx's warning: of two servers with one name on one address the first one is asked.
+void ConfigBuilder::check_server_names() {
+  for (const Listener &listener : config_.listeners) {
+    std::vector<std::string_view> seen;
+    for (const size_t server : listener.servers) {
+      for (const std::string &name : config_.servers[server].names) {
+        if (std::find(seen.begin(), seen.end(), name) == seen.end()) {
+          seen.push_back(name);
+          continue;
+        }
+        const auto placed = std::find_if(server_name_spans_.begin(), server_name_spans_.end(),
+                                         [server](const Placed &p) { return p.server == server; });
+        report_.warning(placed->span, "conflicting server name " + in_quotes(name) + " on " +
+                                          listener.text + ", ignored");
+      }
+    }
+  }
+}
+
+void ConfigBuilder::warn_without_sessiond() {
+  if (config_.sessiond) return;
+  for (const Placed &placed : needs_sessiond_) {
+    report_.warning(placed.span, "without \"sessiond\" this location can only answer 503");
+  }
+}
+
+}  // namespace holdfast::proxy

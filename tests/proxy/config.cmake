@@ -1,0 +1,2 @@
+# The proxy's configuration.
+hf_test(proxy_config_test proxy/config_test.cpp LINK hf_proxy_config)
