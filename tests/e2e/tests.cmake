@@ -25,3 +25,9 @@ function(e2e name)
 endfunction()
 
 e2e(demo)
+if(TARGET holdfast-proxy AND TARGET holdfast-sessiond)
+  foreach(name admin caps env errors expiry health legacy modern persistent relay reload
+          sessiond_restart shutdown streamable users)
+    e2e(${name})
+  endforeach()
+endif()

@@ -185,14 +185,19 @@ Json LegacyClient::call(std::string_view tool, std::string_view arguments, std::
 
 Request modern_request(std::string_view method, std::string_view id, std::string_view params,
                        std::string_view target, Headers more) {
-  std::string with_meta(params.substr(0, params.rfind('}')));
-  if (with_meta.find('"') != std::string::npos) with_meta += ",";
-  with_meta.append("\"_meta\":").append(kModernMeta).append("}");
+  const JsonPtr with_meta(json_loadb(params.data(), params.size(), 0, nullptr));
+  HF_CHECK(json_is_object(with_meta.get()));
+  const JsonPtr meta(json_loadb(kModernMeta.data(), kModernMeta.size(), 0, nullptr));
+  if (json_object_get(with_meta.get(), "_meta") == nullptr) {
+    json_object_set(with_meta.get(), "_meta", meta.get());
+  } else {
+    json_object_update(json_object_get(with_meta.get(), "_meta"), meta.get());
+  }
+  const Json complete{JsonPtr(json_incref(with_meta.get()))};
   Headers headers = {{"MCP-Protocol-Version", "2026-07-28"}, {"Mcp-Method", std::string(method)}};
-  const Json parsed{params};
-  if (method == "tools/call") headers.emplace_back("Mcp-Name", parsed["name"].text());
-  if (method == "resources/read") headers.emplace_back("Mcp-Name", parsed["uri"].text());
-  return mcp_post(target, rpc(method, id, with_meta), joined(std::move(headers), more));
+  if (method == "tools/call") headers.emplace_back("Mcp-Name", complete["name"].text());
+  if (method == "resources/read") headers.emplace_back("Mcp-Name", complete["uri"].text());
+  return mcp_post(target, rpc(method, id, complete.dump()), joined(std::move(headers), more));
 }
 
 }  // namespace holdfast::test

@@ -1,5 +1,7 @@
 #include "tests/support/pair.h"
 
+#include <algorithm>
+
 #include "tests/support/hf_test.h"
 
 namespace holdfast::test {
@@ -17,6 +19,17 @@ uint16_t port_in(const std::string &line) {
 
 std::string program(std::string_view name) {
   return std::string(HF_BIN_DIR "/") + std::string(name);
+}
+
+std::vector<std::pair<std::string, std::string>> session_environment(
+    std::vector<std::pair<std::string, std::string>> given) {
+  for (const char *name :
+       {"SESSION_TIMEOUT", "SESSION_CLEANUP_INTERVAL", "MAX_SESSIONS", "PERSISTENT_MODE"}) {
+    const bool set = std::any_of(given.begin(), given.end(),
+                                 [&](const auto &variable) { return variable.first == name; });
+    if (!set) given.emplace_back(name, "");  // an empty variable is an unset one
+  }
+  return given;
 }
 
 DemoBackend::DemoBackend(std::vector<std::string> args)
@@ -73,7 +86,7 @@ void Pair::start_sessiond() {
   // A working directory of its own: a stray .env of the developer must not take part.
   sessiond_ = std::make_unique<Process>(Command{program("holdfast-sessiond"),
                                                 {"-c", sessiond_conf_path()},
-                                                options_.sessiond_env,
+                                                session_environment(options_.sessiond_env),
                                                 dir_.path()});
   (void)sessiond_->wait_for_line("event=ready");
 }

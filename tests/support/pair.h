@@ -32,6 +32,10 @@ struct PairOptions {
 // The programs' path; `name` as in build/…/bin.
 std::string program(std::string_view name);
 
+// sessiond's own variables, unset unless given here: a developer's environment takes no part.
+std::vector<std::pair<std::string, std::string>> session_environment(
+    std::vector<std::pair<std::string, std::string>> given);
+
 // The demo backend alone.
 class DemoBackend {
  public:

@@ -39,6 +39,8 @@ class SseClient {
   // Reads to the end and says how it came; fails the test when it does not. Events on the way are
   // kept for next().
   BodyEnd wait_end(Millis timeout = kSoon);
+  // How it stands as far as it has been read.
+  BodyEnd end() const { return reader_.end(); }
   // All bytes of the body so far, decoded.
   const std::string &body() const { return body_; }
   size_t comments_count() const { return comments_count_; }

@@ -1,0 +1,200 @@
+// sessiond dies, hangs and comes back: no stream notices, new sessions follow when_sessiond_down,
+// and afterwards the table is right and expiry works.
+#include "tests/support/hf_test.h"
+#include "tests/support/pair.h"
+
+using namespace holdfast;
+using namespace holdfast::test;
+
+namespace {
+
+PairOptions with(std::string sessiond, std::string location = {}) {
+  PairOptions options;
+  options.sessiond = std::move(sessiond);
+  options.location = std::move(location);
+  return options;
+}
+
+void wait_degraded(const Pair &pair) {
+  HF_CHECK(eventually([&] { return pair.health()["status"] == "degraded"; }));
+}
+
+void check_alive(Pair &pair, const StreamableClient &client, SseClient &stream) {
+  HF_EQ(tool_text(client.call("echo", R"({"message":"on"})")), "on");
+  (void)pair.backend().tell(
+      "emit", R"({"message":{"jsonrpc":"2.0","method":"notifications/x","params":{}}})");
+  HF_EQ(Json{stream.next().data}["method"].text(), "notifications/x");
+}
+
+}  // namespace
+
+HF_TEST(streams_and_sessions_go_on_without_sessiond) {
+  Pair pair(with(""));
+  StreamableClient client(pair.proxy_port());
+  client.open();
+  SseClient stream = client.get();
+  pair.kill_sessiond();
+  check_alive(pair, client, stream);
+  wait_degraded(pair);
+  check_alive(pair, client, stream);
+  pair.start_sessiond();
+  pair.wait_linked();
+  check_alive(pair, client, stream);
+  const Json sessions = pair.admin_json("show sess json");
+  HF_EQ(sessions.size(), 1U);
+  HF_EQ(sessions[size_t{0}]["persistent"].boolean(), true);
+}
+
+HF_TEST(by_default_new_sessions_are_served_when_there_was_no_cap) {
+  Pair pair(with(""));
+  pair.kill_sessiond();
+  wait_degraded(pair);
+  StreamableClient client(pair.proxy_port());
+  client.open();
+  pair.start_sessiond();
+  pair.wait_linked();
+  HF_CHECK(eventually([&] { return pair.sessions_count() == 1; }));
+}
+
+HF_TEST(by_default_new_sessions_are_refused_when_there_was_a_cap) {
+  Pair pair(with("max_sessions 10;"));
+  StreamableClient old(pair.proxy_port());
+  old.open();
+  pair.kill_sessiond();
+  wait_degraded(pair);
+  StreamableClient client(pair.proxy_port());
+  const Response refused = client.initialize("5");
+  check_refusal(refused, 503, -32000, "5");
+  HF_EQ(refused.header("Retry-After").value_or(""), "1");
+  HF_EQ(old.post(rpc("ping", "1")).status, 200);
+  pair.start_sessiond();
+  pair.wait_linked();
+  client.open();
+}
+
+HF_TEST(serve_and_refuse_are_believed_whatever_the_cap) {
+  Pair serving(with("max_sessions 10;", "when_sessiond_down serve;"));
+  serving.kill_sessiond();
+  wait_degraded(serving);
+  StreamableClient served(serving.proxy_port());
+  served.open();
+
+  Pair refusing(with("", "when_sessiond_down refuse;"));
+  refusing.kill_sessiond();
+  wait_degraded(refusing);
+  StreamableClient refused(refusing.proxy_port());
+  HF_EQ(refused.initialize().status, 503);
+}
+
+HF_TEST(with_no_policy_ever_known_new_sessions_are_refused) {
+  PairOptions options;
+  options.start_sessiond = false;
+  Pair pair(options);
+  StreamableClient client(pair.proxy_port());
+  const Response refused = client.initialize("1");
+  check_refusal(refused, 503, -32000, "1");
+  pair.start_sessiond();
+  pair.wait_linked();
+  client.open();
+}
+
+HF_TEST(a_sessiond_that_comes_back_overshot_evicts_nobody) {
+  Pair pair(with("max_sessions 1;", "when_sessiond_down serve;"));
+  StreamableClient a(pair.proxy_port());
+  StreamableClient b(pair.proxy_port());
+  a.open();
+  pair.kill_sessiond();
+  wait_degraded(pair);
+  b.open();
+  pair.start_sessiond();
+  pair.wait_linked();
+  HF_CHECK(eventually([&] { return pair.sessions_count() == 2; }));
+  HF_EQ(a.post(rpc("ping", "1")).status, 200);
+  HF_EQ(b.post(rpc("ping", "1")).status, 200);
+  StreamableClient c(pair.proxy_port());
+  HF_EQ(c.initialize().status, 503);
+}
+
+HF_TEST(expiry_works_after_a_restart_and_idle_time_is_not_reset) {
+  Pair pair(with("session_timeout 600ms; session_cleanup_interval 50ms; persistent_mode off;"));
+  StreamableClient client(pair.proxy_port());
+  client.open();
+  const MonoTime opened = SystemClock().now();
+  SseClient stream = client.get();
+  pair.kill_sessiond();
+  wait_degraded(pair);
+  pair.start_sessiond();
+  pair.wait_linked();
+  HF_CHECK(eventually([&] { return pair.sessions_count() <= 1; }));
+  const MonoTime back = SystemClock().now();
+  HF_CHECK(stream.wait_end() == BodyEnd::framed);
+  HF_CHECK(SystemClock().now() - opened >= Millis{500});
+  // Counted anew it would take a whole timeout from the return on.
+  HF_CHECK(SystemClock().now() - back < Millis{600 + 50 + 1000});
+  check_refusal(client.post(rpc("ping", "1")), 404, -32001, "1");
+  HF_CHECK(eventually([&] { return pair.backend().state()["ended"].size() == 1; }));
+}
+
+HF_TEST(what_ended_meanwhile_is_gone_and_stays_gone) {
+  Pair pair(with(""));
+  StreamableClient a(pair.proxy_port());
+  StreamableClient b(pair.proxy_port());
+  a.open();
+  b.open();
+  pair.kill_sessiond();
+  HF_EQ(a.remove().status / 100, 2);
+  pair.start_sessiond();
+  pair.wait_linked();
+  HF_CHECK(eventually([&] { return pair.sessions_count() == 1; }));
+  check_refusal(a.post(rpc("ping", "1")), 404, -32001, "1");
+  HF_EQ(b.post(rpc("ping", "1")).status, 200);
+}
+
+HF_TEST(a_hanging_sessiond_delays_nothing_but_admission_and_that_for_a_second) {
+  Pair pair(with(""));
+  StreamableClient client(pair.proxy_port());
+  client.open();
+  SseClient stream = client.get();
+  pair.sessiond().signal(SIGSTOP);
+  check_alive(pair, client, stream);
+  const MonoTime start = SystemClock().now();
+  StreamableClient late(pair.proxy_port());
+  HF_EQ(late.initialize().status, 200);
+  HF_CHECK(SystemClock().now() - start < Millis{2500});
+  pair.sessiond().signal(SIGCONT);
+  HF_CHECK(eventually([&] { return pair.sessions_count() == 2; }, Millis{8000}));
+}
+
+HF_TEST(a_restarted_proxy_serves_its_old_sessions) {
+  Pair pair(with(""));
+  StreamableClient client(pair.proxy_port());
+  client.open();
+  LegacyClient legacy(pair.proxy_port());
+  legacy.open();
+  pair.kill_proxy();
+  // The port stays: clients know no other.
+  pair.rewrite_proxy_conf(with(""));
+  HF_CHECK(
+      eventually([&] { return pair.sessions_count() == 1; }));  // the legacy one was its stream
+  pair.start_proxy();
+  pair.wait_linked();
+  HF_EQ(tool_text(client.call("echo", R"({"message":"again"})")), "again");
+  HF_CHECK(client.get().streaming());
+  HF_EQ(pair.sessions_count(), 1U);
+}
+
+int main() {
+  const CMUnitTest tests[] = {
+      HF_UNIT(streams_and_sessions_go_on_without_sessiond),
+      HF_UNIT(by_default_new_sessions_are_served_when_there_was_no_cap),
+      HF_UNIT(by_default_new_sessions_are_refused_when_there_was_a_cap),
+      HF_UNIT(serve_and_refuse_are_believed_whatever_the_cap),
+      HF_UNIT(with_no_policy_ever_known_new_sessions_are_refused),
+      HF_UNIT(a_sessiond_that_comes_back_overshot_evicts_nobody),
+      HF_UNIT(expiry_works_after_a_restart_and_idle_time_is_not_reset),
+      HF_UNIT(what_ended_meanwhile_is_gone_and_stays_gone),
+      HF_UNIT(a_hanging_sessiond_delays_nothing_but_admission_and_that_for_a_second),
+      HF_UNIT(a_restarted_proxy_serves_its_old_sessions),
+  };
+  return HF_RUN(tests);
+}

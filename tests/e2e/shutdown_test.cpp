@@ -1,0 +1,133 @@
+// The end: both daemons leave cleanly when asked to, and nobody is left hanging.
+#include <fstream>
+
+#include "tests/support/hf_test.h"
+#include "tests/support/pair.h"
+
+using namespace holdfast;
+using namespace holdfast::test;
+
+namespace {
+
+constexpr Exit kOk{false, 0};
+
+bool refused(uint16_t port) {
+  try {
+    (void)Connection::tcp(port);
+  } catch (const TestFailure &) {
+    return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+HF_TEST(sigterm_and_sigint_end_both_at_once) {
+  for (const int number : {SIGTERM, SIGINT}) {
+    Pair pair;
+    StreamableClient client(pair.proxy_port());
+    client.open();
+    SseClient stream = client.get();
+    pair.proxy().signal(number);
+    HF_EQ(pair.proxy().wait_exit(), kOk);
+    (void)stream.wait_end();
+    HF_CHECK(refused(pair.proxy_port()));
+    pair.sessiond().signal(number);
+    HF_EQ(pair.sessiond().wait_exit(), kOk);
+    HF_CHECK(pair.dir().read("proxy.pid").empty());  // tidied away
+    HF_CHECK(pair.dir().read("sessiond.pid").empty());
+  }
+}
+
+HF_TEST(sigquit_lets_a_running_call_finish) {
+  PairOptions options;
+  options.backend_args = {"--answer", "json"};
+  Pair pair(options);
+  StreamableClient client(pair.proxy_port());
+  client.open();
+  Connection connection = Connection::tcp(pair.proxy_port());
+  connection.send(to_text(mcp_post(
+      "/mcp", tool_call("1", "slow", R"({"steps":1,"interval_ms":700})"), client.headers())));
+  HF_CHECK(eventually([&] { return pair.backend().state()["exchanges"] == 1; }));
+  pair.proxy().signal(SIGQUIT);
+  HF_CHECK(eventually([&] { return refused(pair.proxy_port()); }));
+  ResponseReader reader(connection);
+  Response answer;
+  static_cast<ResponseHead &>(answer) = *reader.read_head();
+  while (reader.read_some(answer.body)) {
+  }
+  HF_EQ(tool_text(answer_in(answer, "1")), "done after 1 steps");
+  HF_EQ(pair.proxy().wait_exit(), kOk);
+}
+
+HF_TEST(sigquit_is_bounded_by_worker_shutdown_timeout) {
+  PairOptions options;
+  options.proxy_main = "worker_shutdown_timeout 300ms;";
+  Pair pair(options);
+  StreamableClient client(pair.proxy_port());
+  client.open();
+  SseClient stream = client.get();
+  SseClient call = client.stream_post(tool_call("1", "slow", R"({"steps":10000})"));
+  pair.proxy().signal(SIGQUIT);
+  HF_EQ(pair.proxy().wait_exit(), kOk);
+  (void)stream.wait_end();
+  (void)call.wait_end();
+}
+
+HF_TEST(s_stop_and_s_quit_work_as_the_signals_do) {
+  for (const char *what : {"stop", "quit"}) {
+    Pair pair;
+    HF_EQ(run({program("holdfast-proxy"), {"-c", pair.proxy_conf_path(), "-s", what}, {}, {}}).exit,
+          kOk);
+    HF_EQ(pair.proxy().wait_exit(), kOk);
+    HF_EQ(run({program("holdfast-sessiond"),
+               {"-c", pair.sessiond_conf_path(), "-s", what},
+               {},
+               pair.dir().path()})
+              .exit,
+          kOk);
+    HF_EQ(pair.sessiond().wait_exit(), kOk);
+  }
+}
+
+HF_TEST(a_second_sessiond_on_the_same_sockets_leaves_the_first_alone) {
+  Pair pair;
+  StreamableClient client(pair.proxy_port());
+  client.open();
+  const Finished second =
+      run({program("holdfast-sessiond"), {"-c", pair.sessiond_conf_path()}, {}, pair.dir().path()});
+  HF_EQ(second.exit, (Exit{false, 1}));
+  HF_EQ(pair.sessions_count(), 1U);
+  HF_CHECK(pair.sessiond().running());
+}
+
+HF_TEST(a_killed_serving_process_is_replaced_and_sessions_go_on) {
+  Pair pair;
+  StreamableClient client(pair.proxy_port());
+  client.open();
+  const std::string children = "/proc/" + std::to_string(pair.proxy().pid()) + "/task/" +
+                               std::to_string(pair.proxy().pid()) + "/children";
+  std::ifstream in(children);
+  pid_t child = 0;
+  in >> child;
+  HF_CHECK(child > 0);
+  const size_t seen = pair.proxy().lines_count();
+  HF_EQ(::kill(child, SIGKILL), 0);
+  (void)pair.proxy().wait_for_line("event=listening", kSoon, seen);
+  pair.wait_linked();
+  HF_EQ(tool_text(client.call("echo", R"({"message":"respawned"})")), "respawned");
+  pair.proxy().signal(SIGTERM);
+  HF_EQ(pair.proxy().wait_exit(), kOk);
+}
+
+int main() {
+  const CMUnitTest tests[] = {
+      HF_UNIT(sigterm_and_sigint_end_both_at_once),
+      HF_UNIT(sigquit_lets_a_running_call_finish),
+      HF_UNIT(sigquit_is_bounded_by_worker_shutdown_timeout),
+      HF_UNIT(s_stop_and_s_quit_work_as_the_signals_do),
+      HF_UNIT(a_second_sessiond_on_the_same_sockets_leaves_the_first_alone),
+      HF_UNIT(a_killed_serving_process_is_replaced_and_sessions_go_on),
+  };
+  return HF_RUN(tests);
+}
