@@ -160,7 +160,9 @@ Result<std::string> resolve_endpoint(std::string_view value, std::string_view ba
   const char *fault = origin_fault(reference, allowed_authorities, authorities_count);
   if (fault != nullptr) return malformed(fault);
   const std::string path = merged_path(reference, base_path);
-  if (!path.starts_with('/')) return malformed("the stream's own path is not absolute");
+  if (!path.starts_with('/') || path.find('?') != std::string::npos) {
+    return malformed("the stream's own path is none");  // the caller's mistake, not the backend's
+  }
   std::string target = without_dot_segments(path);
   if (reference.query) {
     target += '?';

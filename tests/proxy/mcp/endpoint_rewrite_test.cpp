@@ -175,6 +175,8 @@ HF_TEST(foreign_and_malformed_endpoints_are_refused) {
 HF_TEST(an_endpoint_needs_a_base_and_a_sane_length) {
   HF_CHECK(!resolve("m", "sse"));
   HF_CHECK(!resolve("?m", ""));
+  HF_CHECK(!resolve("?m", "/sse?x"));
+  HF_CHECK(!resolve("m", "/s e/"));
   HF_CHECK(!resolve_endpoint("http://127.0.0.1:11002/m", "/sse", nullptr, 0));
   HF_CHECK(!resolve(std::string_view("/a\0b", 4), "/sse"));
   HF_CHECK(resolve("/" + std::string(kEndpointEventBytesMax - 1, 'a'), "/sse"));
