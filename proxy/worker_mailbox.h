@@ -52,10 +52,9 @@ struct DrainWorker {
 struct StopWorker {
   bool graceful = false;
 };
-struct ReopenLogs {};
 
 using WorkerMessage = std::variant<AdmitAnswer, FinishExchange, DeleteAtBackend, RestoreDone,
-                                   SwapConfig, DrainWorker, StopWorker, ReopenLogs>;
+                                   SwapConfig, DrainWorker, StopWorker>;
 
 class WorkerMailbox {
  public:

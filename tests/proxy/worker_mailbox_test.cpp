@@ -42,12 +42,12 @@ HF_TEST(draining_replaces_what_was_there) {
 
 HF_TEST(a_full_mailbox_refuses_and_accepts_again_after_draining) {
   WorkerMailbox mailbox;
-  for (size_t i = 0; i < WorkerMailbox::kMessagesMax; ++i) HF_CHECK(mailbox.post(ReopenLogs{}));
-  HF_CHECK(!mailbox.post(ReopenLogs{}));
+  for (size_t i = 0; i < WorkerMailbox::kMessagesMax; ++i) HF_CHECK(mailbox.post(RestoreDone{}));
+  HF_CHECK(!mailbox.post(RestoreDone{}));
   std::vector<WorkerMessage> got;
   mailbox.drain(got);
   HF_EQ(got.size(), WorkerMailbox::kMessagesMax);
-  HF_CHECK(mailbox.post(ReopenLogs{}));
+  HF_CHECK(mailbox.post(RestoreDone{}));
 }
 
 HF_TEST(messages_of_several_threads_all_arrive_in_each_sender_s_order) {

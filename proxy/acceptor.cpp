@@ -1,0 +1,78 @@
+#include "proxy/acceptor.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "common/log.h"
+#include "proxy/worker.h"
+
+namespace holdfast::proxy {
+namespace {
+
+constexpr int kAcceptsPerWake = 16;
+constexpr timeval kBackOff{0, 100'000};
+
+bool out_of_resources(int error) {
+  return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+}  // namespace
+
+Acceptor::Acceptor(Worker &worker, UniqueFd fd, size_t listener)
+    : worker_(worker), fd_(std::move(fd)), listener_(listener) {
+  event_.reset(event_new(worker.base(), fd_.get(), EV_READ | EV_PERSIST, &on_readable_c, this));
+  resume_.reset(event_new(worker.base(), -1, 0, &on_resume_c, this));
+  (void)event_add(event_.get(), nullptr);
+}
+
+void Acceptor::pause(bool paused) {
+  if (paused == paused_) return;
+  paused_ = paused;
+  if (paused) {
+    (void)event_del(event_.get());
+  } else {
+    (void)event_add(event_.get(), nullptr);
+  }
+}
+
+void Acceptor::on_readable() {
+  for (int i = 0; i < kAcceptsPerWake; ++i) {
+    if (!worker_.may_accept()) return;
+    sockaddr_storage storage{};
+    socklen_t bytes = sizeof storage;
+    auto *address = static_cast<sockaddr *>(static_cast<void *>(&storage));
+    UniqueFd fd(::accept4(fd_.get(), address, &bytes, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (!fd) {
+      if (out_of_resources(errno)) back_off();
+      return;  // EAGAIN, or a connection that was gone before we came
+    }
+    const std::optional<SocketAddress> peer = SocketAddress::from(address, bytes);
+    if (address->sa_family != AF_UNIX) {
+      const int on = 1;
+      (void)::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on,
+                         sizeof on);  // ignoring: only latency
+      (void)::setsockopt(fd.get(), SOL_SOCKET, SO_KEEPALIVE, &on,
+                         sizeof on);  // ignoring: heartbeats find out too
+    }
+    worker_.add_client(std::move(fd), listener_, peer.value_or(SocketAddress{}));
+  }
+}
+
+void Acceptor::back_off() {
+  worker_.note_accept_trouble(errno);
+  pause(true);
+  (void)event_add(resume_.get(), &kBackOff);
+}
+
+void Acceptor::on_readable_c(evutil_socket_t, short, void *self) noexcept {
+  static_cast<Acceptor *>(self)->on_readable();
+}
+void Acceptor::on_resume_c(evutil_socket_t, short, void *self) noexcept {
+  static_cast<Acceptor *>(self)->pause(false);
+}
+
+}  // namespace holdfast::proxy

@@ -1,0 +1,403 @@
+#include "proxy/client_conn.h"
+
+#include <algorithm>
+
+#include "proxy/http/head_writer.h"
+#include "proxy/worker.h"
+
+namespace holdfast::proxy {
+namespace {
+
+constexpr int kReadsPerTurn = 4;         // then other connections get their turn
+constexpr Millis kFirstByteMax{10'000};  // after accept
+constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+
+}  // namespace
+
+ClientConn::ClientConn(Worker &worker, UniqueFd fd, size_t listener, const SocketAddress &peer)
+    : worker_(worker),
+      config_(worker.config()),
+      stream_(std::move(fd)),
+      timer_(worker.wheel(), *this),
+      peer_(peer),
+      peer_ip_(peer.ip()),
+      listener_(listener) {
+  trusted_ = peer.is_unix() ? config_->trusts_unix_peers : config_->is_trusted_proxy(peer);
+  read_event_.reset(
+      event_new(worker.base(), stream_.fd(), EV_READ | EV_PERSIST, &on_readable_c, this));
+  (void)event_add(read_event_.get(), nullptr);
+  due_ = worker.now() + kFirstByteMax;
+  timer_.arm(due_);
+  worker.counters().add(Counter::connections_accepted);
+  worker.counters().add(Counter::connections_open);
+}
+
+ClientConn::~ClientConn() { worker_.counters().add(Counter::connections_open, -1); }
+
+void ClientConn::on_readable() {
+  if (broken_) {
+    close(StreamReason::client_closed);
+    return;
+  }
+  if (state_ != State::open) {
+    discard();
+    return;
+  }
+  const bool turn = !exchange_ || !exchange_->request_complete();
+  if (turn && paused_ == 0 && !input_.empty()) {  // woken for what had to wait
+    const std::string waited = std::move(input_);
+    input_.clear();
+    process(waited);
+  }
+  Scratch &scratch = worker_.scratch();
+  for (int i = 0; i < kReadsPerTurn && state_ == State::open && paused_ == 0; ++i) {
+    const IoResult got = stream_.read(scratch.receive.data(), scratch.receive.size());
+    if (got.status == IoStatus::would_block) break;
+    if (got.status == IoStatus::eof) {
+      on_eof();
+      return;
+    }
+    if (got.status == IoStatus::failed) {
+      close(StreamReason::client_closed);
+      return;
+    }
+    worker_.counters().add(Counter::bytes_from_clients, static_cast<int64_t>(got.bytes));
+    if (input_.empty()) {
+      process({scratch.receive.data(), got.bytes});
+    } else {
+      std::string joined = std::move(input_);
+      input_.clear();
+      joined.append(scratch.receive.data(), got.bytes);
+      process(joined);
+    }
+    if (got.bytes < scratch.receive.size()) break;
+  }
+}
+
+void ClientConn::process(std::string_view bytes) {
+  processing_ = true;
+  while (state_ == State::open) {
+    if (exchange_ && exchange_->request_complete()) {  // the next request waits its turn
+      if (!bytes.empty()) stash(bytes);
+      break;
+    }
+    if (bytes.empty()) break;
+    if (exchange_) {
+      if ((paused_ & kPausedByExchange) != 0) {
+        stash(bytes);
+        break;
+      }
+      bytes.remove_prefix(exchange_->on_client_bytes(bytes));
+    } else if (!parse_head(bytes)) {
+      break;
+    }
+    settle();
+  }
+  processing_ = false;
+  arm_for_input();
+}
+
+// False: nothing more can be done with these bytes now.
+bool ClientConn::parse_head(std::string_view &bytes) {
+  http::RequestHead &head = worker_.scratch().request;
+  switch (parser_.parse(bytes, head)) {
+    case http::HeadState::incomplete:
+      stash(bytes);
+      return false;
+    case http::HeadState::failed:
+      refuse_head();
+      return false;
+    case http::HeadState::complete:
+      break;
+  }
+  const size_t head_bytes = parser_.head_bytes();
+  parser_.reset();
+  head_started_ = false;
+  adopt_config();
+  exchange_ = std::make_unique<Exchange>(worker_, *this);
+  const size_t body_bytes =
+      exchange_->start(head, bytes.substr(0, head_bytes), bytes.substr(head_bytes));
+  bytes.remove_prefix(head_bytes + body_bytes);
+  body_total_due_ = MonoTime::max();
+  return true;
+}
+
+void ClientConn::stash(std::string_view bytes) {
+  input_.assign(bytes);
+  if (exchange_ && input_.size() >= kPipelinedBytesMax) set_pause(kPausedByPipeline, true);
+}
+
+// A reload took place since the last request: this one is served by the new configuration, if the
+// listener it came in by is still in it.
+void ClientConn::adopt_config() {
+  const std::shared_ptr<const Config> &current = worker_.config();
+  if (config_ == current) return;
+  for (size_t i = 0; i < current->listeners.size(); ++i) {
+    if (current->listeners[i].text != listener().text) continue;
+    config_ = current;
+    listener_ = i;
+    trusted_ = peer_.is_unix() ? config_->trusts_unix_peers : config_->is_trusted_proxy(peer_);
+    return;
+  }
+  closing_ = true;
+}
+
+// Deadlines for what the client still owes: a head, or the rest of a body.
+void ClientConn::arm_for_input() {
+  if (state_ != State::open) return;
+  const MonoTime now = worker_.now();
+  if (!exchange_) {
+    body_due_ = body_total_due_ = MonoTime::max();
+    if (!input_.empty() && !head_started_ && parser_.started()) {
+      head_started_ = true;
+      due_ = now + config_->servers[listener().default_server].client_header_timeout;
+      timer_.arm(due_);
+    }
+    return;
+  }
+  due_ = MonoTime::max();
+  if (exchange_->request_complete()) {
+    body_due_ = body_total_due_ = MonoTime::max();
+    return;
+  }
+  const Server &server = config_->servers[listener().default_server];
+  body_due_ = now + server.client_body_timeout;
+  if (body_total_due_ == MonoTime::max()) body_total_due_ = now + server.client_body_total;
+  if (!timer_.armed() || timer_.due() > body_due_) timer_.arm(body_due_);
+}
+
+void ClientConn::on_deadline(WheelTimer &) {
+  const MonoTime now = worker_.now();
+  if (state_ == State::lingering || state_ == State::flushing) {
+    close(StreamReason::client_closed);
+    return;
+  }
+  const bool body_waits =
+      exchange_ && !exchange_->request_complete() && (paused_ & kPausedByExchange) == 0;
+  if (body_waits && std::min(body_due_, body_total_due_) <= now) {
+    exchange_->on_request_timeout();
+    return;
+  }
+  if (!exchange_ && due_ <= now) {
+    if (!head_started_) {  // silent: nothing was asked
+      close(StreamReason::client_closed);
+      return;
+    }
+    worker_.counters().add(Counter::protocol_errors);
+    std::string text;
+    http::OwnResponse own;
+    own.status = 408;
+    own.body = "the request head did not arrive in time\n";
+    own.keep_alive = false;
+    http::write_own_response(text, own);
+    const iovec all{text.data(), text.size()};
+    send({&all, 1});
+    linger();
+    return;
+  }
+  const MonoTime due = std::min({due_, body_due_, body_total_due_});
+  if (due != MonoTime::max()) timer_.arm(due);
+}
+
+void ClientConn::refuse_head() {
+  worker_.counters().add(Counter::protocol_errors);
+  const http::HeadError error = parser_.error();
+  const std::string body = std::string(error.reason) + "\n";
+  std::string text;
+  http::OwnResponse own;
+  own.status = error.status;
+  own.body = body;
+  own.keep_alive = false;
+  http::write_own_response(text, own);
+  const iovec all{text.data(), text.size()};
+  send({&all, 1});
+  linger();
+}
+
+void ClientConn::send(std::span<const iovec> pieces) {
+  if (broken_ || state_ == State::gone) return;
+  const uint64_t before = output_.sent_bytes();
+  const Output::Status status = output_.write(stream_, pieces);
+  worker_.counters().add(Counter::bytes_to_clients,
+                         static_cast<int64_t>(output_.sent_bytes() - before));
+  if (status == Output::Status::pending) {
+    set_write_interest(true);
+  } else if (status == Output::Status::failed) {
+    // Told to the exchange from the loop, never from inside its own call.
+    broken_ = true;
+    event_active(read_event_.get(), EV_READ, 0);
+  }
+}
+
+void ClientConn::send_continue() {
+  const iovec all{const_cast<char *>(kContinue.data()), kContinue.size()};  // only read from
+  send({&all, 1});
+}
+
+void ClientConn::on_writable() {
+  if (broken_) return;
+  const uint64_t before = output_.sent_bytes();
+  const Output::Status status = output_.flush(stream_);
+  worker_.counters().add(Counter::bytes_to_clients,
+                         static_cast<int64_t>(output_.sent_bytes() - before));
+  if (status == Output::Status::failed) {
+    close(StreamReason::client_closed);
+    return;
+  }
+  if (status == Output::Status::pending) {
+    if (exchange_) exchange_->on_client_progress();
+    return;
+  }
+  set_write_interest(false);
+  if (state_ == State::flushing) {
+    linger();
+  } else if (exchange_) {
+    exchange_->on_client_writable();
+  }
+}
+
+void ClientConn::exchange_done(bool keep_alive) {
+  exchange_over_ = true;
+  keep_alive_ = keep_alive && !closing_ && !half_closed_;
+  if (!processing_) settle();
+}
+
+// After an exchange: the next request, or the end of the connection.
+void ClientConn::settle() {
+  if (!exchange_over_) return;
+  exchange_over_ = false;
+  const Server &server = config_->servers[listener().default_server];
+  worker_.bury(std::move(exchange_));
+  set_pause(kPausedByExchange, false);
+  set_pause(kPausedByPipeline, false);
+  if (!keep_alive_ || server.keepalive_timeout == Millis{0}) {
+    linger();
+    return;
+  }
+  due_ = worker_.now() + server.keepalive_timeout;
+  if (!timer_.armed() || timer_.due() > due_) timer_.arm(due_);
+  // What already waits is taken up from the loop: no recursion from request to request.
+  if (!processing_ && !input_.empty()) event_active(read_event_.get(), EV_READ, 0);
+}
+
+void ClientConn::abort(bool reset) {
+  if (exchange_) worker_.bury(std::move(exchange_));
+  exchange_over_ = false;
+  if (reset || broken_) {
+    if (reset) stream_.reset_on_close();
+    close(StreamReason::client_closed);
+    return;
+  }
+  linger();
+}
+
+// FIN, then a while of listening: an answer sent while the client still writes would be lost to
+// RST.
+void ClientConn::linger() {
+  if (state_ == State::gone) return;
+  std::string().swap(input_);
+  timer_.arm(worker_.now() + kLingerTime);
+  if (output_.unsent_bytes() > 0) {
+    state_ = State::flushing;
+    return;
+  }
+  stream_.shutdown_write();
+  state_ = State::lingering;
+  if (half_closed_) {
+    close(StreamReason::complete);
+    return;
+  }
+  paused_ = 0;
+  (void)event_add(read_event_.get(), nullptr);
+}
+
+void ClientConn::discard() {
+  Scratch &scratch = worker_.scratch();
+  for (;;) {
+    const IoResult got = stream_.read(scratch.receive.data(), scratch.receive.size());
+    if (got.status == IoStatus::would_block) return;
+    lingered_bytes_ += got.bytes;
+    if (got.status != IoStatus::ok || lingered_bytes_ > kLingerBytesMax) {
+      if (state_ == State::lingering || got.status == IoStatus::failed) {
+        close(StreamReason::complete);
+      } else {
+        (void)event_del(read_event_.get());  // still flushing: the deadline bounds it
+      }
+      return;
+    }
+  }
+}
+
+void ClientConn::on_eof() {
+  if (half_closed_) return;
+  if (!exchange_ || !exchange_->request_complete()) {
+    close(StreamReason::client_closed);
+    return;
+  }
+  // The request is whole: its answer is still wanted. Edge-triggered from here on, or the FIN would
+  // wake us for ever; an RST still does.
+  half_closed_ = true;
+  read_event_.reset(
+      event_new(worker_.base(), stream_.fd(), EV_READ | EV_ET | EV_PERSIST, &on_readable_c, this));
+  (void)event_add(read_event_.get(), nullptr);
+  exchange_->on_client_half_closed();
+}
+
+void ClientConn::close(StreamReason reason) {
+  if (state_ == State::gone) return;
+  state_ = State::gone;
+  timer_.disarm();
+  read_event_.reset();
+  write_event_.reset();
+  if (exchange_) {
+    if (exchange_->on_client_gone(reason)) {
+      worker_.adopt(std::move(exchange_));
+    } else {
+      worker_.bury(std::move(exchange_));
+    }
+  }
+  worker_.remove(*this);
+}
+
+void ClientConn::close_when_idle() {
+  closing_ = true;
+  if (!exchange_ && state_ == State::open) close(StreamReason::shutdown);
+}
+
+void ClientConn::pause_reading(bool paused) {
+  const bool was = paused_ != 0;
+  set_pause(kPausedByExchange, paused);
+  if (was && paused_ == 0 && !input_.empty() && !processing_)
+    event_active(read_event_.get(), EV_READ, 0);
+}
+
+void ClientConn::set_pause(uint8_t reason, bool on) {
+  const uint8_t before = paused_;
+  paused_ = static_cast<uint8_t>(on ? paused_ | reason : paused_ & ~reason);
+  if ((before == 0) == (paused_ == 0) || half_closed_ || state_ == State::gone) return;
+  if (paused_ != 0) {
+    (void)event_del(read_event_.get());
+  } else {
+    (void)event_add(read_event_.get(), nullptr);
+  }
+}
+
+void ClientConn::set_write_interest(bool on) {
+  if (!on) {
+    write_event_.reset();
+    return;
+  }
+  if (write_event_) return;
+  write_event_.reset(
+      event_new(worker_.base(), stream_.fd(), EV_WRITE | EV_PERSIST, &on_writable_c, this));
+  (void)event_add(write_event_.get(), nullptr);
+}
+
+void ClientConn::on_readable_c(evutil_socket_t, short, void *self) noexcept {
+  static_cast<ClientConn *>(self)->on_readable();
+}
+void ClientConn::on_writable_c(evutil_socket_t, short, void *self) noexcept {
+  static_cast<ClientConn *>(self)->on_writable();
+}
+
+}  // namespace holdfast::proxy

@@ -1,0 +1,118 @@
+// One client connection: reads and frames requests, runs one exchange at a time, writes answers.
+// Owned by its worker; ends itself by Worker::remove, which defers destruction. Worker thread only.
+//
+//   reading head ──▶ exchange ──(keep-alive)──▶ idle ──▶ reading head …
+//        │              └──(close)──▶ lingering ──▶ gone
+//        └──fault──▶ refusal ──▶ lingering
+//
+// Later requests on the connection wait, in order, at most kPipelinedBytesMax of them; then reading
+// stops.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "common/ev_ptr.h"
+#include "proxy/config.h"
+#include "proxy/exchange.h"
+#include "proxy/http/head_parser.h"
+#include "proxy/net/output.h"
+#include "proxy/net/timer_wheel.h"
+#include "proxy/worker_parts.h"
+
+namespace holdfast::proxy {
+
+class Worker;
+
+inline constexpr size_t kPipelinedBytesMax = 64 * 1024;
+inline constexpr size_t kLingerBytesMax = 256 * 1024;
+inline constexpr Millis kLingerTime{2000};
+
+class ClientConn final : public WheelTimer::User, public Buried {
+ public:
+  // Takes an accepted, non-blocking socket. `listener`: index into the worker's current Config.
+  ClientConn(Worker &worker, UniqueFd fd, size_t listener, const SocketAddress &peer);
+  ~ClientConn() override;
+  ClientConn(const ClientConn &) = delete;
+  ClientConn &operator=(const ClientConn &) = delete;
+
+  const std::shared_ptr<const Config> &config() const noexcept { return config_; }
+  const Listener &listener() const noexcept { return config_->listeners[listener_]; }
+  const SocketAddress &peer() const noexcept { return peer_; }
+  std::string_view peer_ip() const noexcept { return peer_ip_; }
+  bool trusted() const noexcept { return trusted_; }  // one of trusted_proxies
+
+  // ---- from its exchange ----
+  // Writes, or queues what the kernel does not take. A broken connection is noticed in the next
+  // turn.
+  void send(std::span<const iovec> pieces);
+  void send_continue();
+  size_t unsent_bytes() const noexcept { return output_.unsent_bytes(); }
+  // Stops and resumes reading the request's body: backpressure from the backend.
+  void pause_reading(bool paused);
+  // The answer is wholly in the kernel; the exchange is over.
+  void exchange_done(bool keep_alive);
+  // The exchange is over and the client must notice that something is missing.
+  void abort(bool reset);
+
+  // ---- from the worker ----
+  // Idle connections close now, busy ones after their answer.
+  void close_when_idle();
+  Exchange *exchange() noexcept { return exchange_.get(); }
+
+  void on_deadline(WheelTimer &timer) override;
+
+ private:
+  enum class State : uint8_t { open, flushing, lingering, gone };
+  static constexpr uint8_t kPausedByExchange =
+      1;  // reason bits: two pausers cannot un-pause each other
+  static constexpr uint8_t kPausedByPipeline = 2;
+
+  void on_readable();
+  void on_writable();
+  void process(std::string_view bytes);
+  bool parse_head(std::string_view &bytes);
+  void stash(std::string_view bytes);
+  void refuse_head();
+  void adopt_config();
+  void settle();
+  void on_eof();
+  void linger();
+  void discard();
+  void close(StreamReason reason);
+  void set_pause(uint8_t reason, bool on);
+  void set_write_interest(bool on);
+  void arm_for_input();
+  static void on_readable_c(evutil_socket_t, short, void *self) noexcept;
+  static void on_writable_c(evutil_socket_t, short, void *self) noexcept;
+
+  Worker &worker_;
+  std::shared_ptr<const Config> config_;
+  ByteStream stream_;
+  Output output_;
+  EventPtr read_event_;
+  EventPtr write_event_;
+  std::unique_ptr<Exchange> exchange_;
+  std::string input_;  // what has come and could not be used yet
+  WheelTimer timer_;
+  MonoTime due_ = MonoTime::max();       // head, idle or linger deadline
+  MonoTime body_due_ = MonoTime::max();  // without progress
+  MonoTime body_total_due_ = MonoTime::max();
+  http::RequestParser parser_;
+  SocketAddress peer_;
+  std::string peer_ip_;
+  size_t listener_;
+  size_t lingered_bytes_ = 0;
+  State state_ = State::open;
+  uint8_t paused_ = 0;
+  bool trusted_ = false;
+  bool processing_ = false;  // inside process(): exchange_done only notes
+  bool exchange_over_ = false;
+  bool keep_alive_ = false;
+  bool half_closed_ = false;
+  bool broken_ = false;
+  bool closing_ = false;  // after the current answer
+  bool head_started_ = false;
+};
+
+}  // namespace holdfast::proxy

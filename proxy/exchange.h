@@ -1,0 +1,280 @@
+// One request and its answer: decides where the request goes, relays both ways with backpressure,
+// keeps the session's books. Owned by its ClientConn; by the worker once the client has left and
+// the backend's answer is still to be drained. Worker thread only. The implementation is in four
+// files: exchange_request.cpp (way in), exchange_session.cpp (MCP rules), exchange_response.cpp
+// (way out), exchange_end.cpp (every way to end).
+//
+//   inspect ──routable──▶ [restoring] ──▶ [admitting] ──▶ forwarding ──answer complete──▶ done
+//      │                      │               │               │
+//      └──────── refused ─────┴───────────────┴── fault ──────┴──▶ answered (our own answer) ──▶
+//      done
+//
+// Time: one wheel timer, armed for the earliest of the deadlines below.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "proxy/backend_conn.h"
+#include "proxy/config.h"
+#include "proxy/http/body_decoder.h"
+#include "proxy/http/head_writer.h"
+#include "proxy/mcp/rpc_scanner.h"
+#include "proxy/mcp/sse_scanner.h"
+#include "proxy/net/timer_wheel.h"
+#include "proxy/session_registry.h"
+#include "proxy/worker_mailbox.h"
+
+namespace holdfast::proxy {
+
+class ClientConn;
+class UpstreamState;
+
+inline constexpr size_t kHeldBodyBytesMax =
+    64 * 1024;  // a POST waits for its method at most so long
+inline constexpr size_t kOutputHighBytes = 64 * 1024;  // above: the producer is not read any more
+inline constexpr size_t kOutputLowBytes = 16 * 1024;   // below: it is again
+inline constexpr Millis kStreamWriteStall{300'000};    // a stream's client that reads nothing
+inline constexpr Millis kBodyStall{60'000};            // a finite answer that stops coming
+inline constexpr Millis kLegacyHoldMax{3000};          // a stream's head waits for its first event
+
+class Exchange final : public BackendUser,
+                       public WheelTimer::User,
+                       public mcp::SseSink,
+                       public Buried {
+ public:
+  Exchange(Worker &worker, ClientConn &client);
+  ~Exchange() override;
+  Exchange(const Exchange &) = delete;
+  Exchange &operator=(const Exchange &) = delete;
+
+  uint64_t id() const noexcept { return id_; }
+
+  // ---- from the client connection ----
+  // The request's head (views into `raw_head`), then what follows it in the input. Return the bytes
+  // consumed of `body`; the rest belongs to the next request, or waits (read_paused).
+  size_t start(const http::RequestHead &head, std::string_view raw_head, std::string_view body);
+  size_t on_client_bytes(std::string_view bytes);
+  bool request_complete() const noexcept { return request_complete_; }
+  void on_client_writable();     // everything for the client is in the kernel
+  void on_client_progress();     // some of it is
+  void on_client_half_closed();  // FIN after a complete request
+  // The client has left. True: this exchange lives on to drain the backend's answer (the worker
+  // adopts it).
+  bool on_client_gone(StreamReason reason);
+  void on_request_timeout();  // the body did not come in time
+
+  // ---- from the worker's mailbox ----
+  void on_admit(const AdmitAnswer &answer);
+  void on_restored();
+  void finish_for(EndReason reason);
+  void on_stop();  // the process stops: streams without end are ended
+
+  // ---- BackendUser ----
+  void on_backend_head(const http::ResponseHead &head) override;
+  void on_backend_data(std::string_view data) override;
+  void on_backend_end() override;
+  void on_backend_turn_end() override;
+  void on_backend_fault(BackendFault fault, const char *detail) override;
+  void on_backend_writable() override;
+
+  // ---- mcp::SseSink ----
+  void on_sse_data(std::string_view piece) override;
+  void on_sse_event(const mcp::SseEvent &event, size_t end) override;
+
+  void on_deadline(WheelTimer &timer) override;
+
+ private:
+  enum class Phase : uint8_t {
+    inspect,
+    restoring,
+    admitting,
+    forwarding,
+    refusing,
+    answered,
+    done
+  };
+  enum class Kind : uint8_t {
+    plain,        // relayed as it is, no session
+    initialize,   // opens a streamable session
+    session,      // a request on a streamable session (POST, GET, DELETE)
+    legacy_open,  // GET that may open a legacy session
+    legacy_post,  // message POST of a legacy session
+    listen,       // subscriptions/listen of 2026-07-28
+    management    // answered by sessiond's HTTP API
+  };
+  using Pieces = std::vector<std::string_view>;
+
+  // exchange_request.cpp
+  void read_flags(const http::RequestHead &head);
+  void locate(const http::RequestHead &head);
+  bool check(const http::RequestHead &head);
+  void start_handler(const http::RequestHead &head);
+  size_t decode(std::string_view bytes, Pieces &pieces);
+  void refuse_body();
+  void advance(const http::RequestHead *head, std::string_view raw_head, const Pieces &pieces);
+  bool ready_to_decide(const Pieces &pieces) const;
+  void hold(std::string_view raw_head, const Pieces &pieces);
+  const http::RequestHead &reparse();
+  void go_on();
+  void dispatch(const http::RequestHead &head, const Pieces &pieces);
+  bool choose_backend();
+  void attach(std::unique_ptr<BackendConn> conn);
+  std::unique_ptr<BackendConn> dial(BackendId backend);
+  void write_backend_head(const http::RequestHead &head);
+  void write_management_head(const http::RequestHead &head);
+  void send_request(std::string_view head, std::string_view held, const Pieces &pieces);
+  bool try_elsewhere(BackendFault fault);
+
+  // exchange_session.cpp
+  bool identify_user(const http::RequestHead &head);
+  void decide(const http::RequestHead &head);
+  void decide_post(const http::RequestHead &head);
+  void decide_get(const http::RequestHead &head);
+  void enter_session(Kind kind, std::string_view session);
+  void classify();
+  void ask_admission(const http::RequestHead &head, Transport transport);
+  void bind(std::string_view backend_session);
+  void release(ReleaseReason reason);
+  void open_stream(StreamKind kind);
+  void session_answered(const http::ResponseHead &head);
+  void opening_answered(const http::ResponseHead &head);
+  void on_endpoint_event(size_t end);
+  Millis leave_session(SessionRegistry::Finish how);
+  void end_session(EndReason reason);
+  bool identified(size_t more_bytes) const;
+  ExchangeRef ref() const noexcept;
+
+  // exchange_response.cpp
+  void forward_interim(const http::ResponseHead &head);
+  void begin_event_stream(const http::ResponseHead &head);
+  void send_client_head(const http::ResponseHead &head);
+  void add_client_data(std::string_view data);
+  void hold_legacy(std::string_view data);
+  void release_held();
+  void close_chunk();
+  void flush_client();
+  void heartbeat();
+  void note_responses();
+  Millis write_stall() const;
+
+  // exchange_end.cpp
+  void refuse(int status, std::string_view message, std::string_view extra_name = {},
+              std::string_view extra_value = {});
+  void refuse_session_not_found();
+  void answer(int status, std::string_view content_type, std::string_view body,
+              std::string_view extra_name = {}, std::string_view extra_value = {});
+  void backend_failed(int status, std::string_view message);
+  void management_failed();
+  void cut();
+  void finish_stream(StreamReason reason, std::string_view last_event);
+  void complete();
+  void finished(StreamReason reason);
+  void end_own_session(StreamReason reason);
+  SessionRegistry::Finish how_finished() const;
+  void drop_backend();
+  void rearm();
+  void arm_for_head();
+  void begin_log(const http::RequestHead &head);
+  void write_log(std::string_view event);
+  bool speaks_rpc() const noexcept;
+  bool on_due(MonoTime now);
+
+  Worker &worker_;
+  ClientConn *client_;  // nullptr: the client has left
+  std::shared_ptr<const Config> config_;
+  const Server *server_ = nullptr;
+  const Location *location_ = nullptr;
+  const ProxySettings *settings_ = nullptr;
+  UpstreamState *upstream_ = nullptr;
+  std::unique_ptr<BackendConn> backend_;
+  std::unique_ptr<mcp::RpcScanner> scanner_;  // of the request's body, or of the stream's event
+  std::unique_ptr<struct ExchangeWaiting> waiting_;  // what a request holds while it cannot go on
+  std::unique_ptr<struct ExchangeLegacy> legacy_;  // while a legacy stream's first event is awaited
+  std::unique_ptr<struct ExchangeLog> log_;        // only where an access log is on
+  std::string session_;                            // our id; empty without a session
+  std::string request_id_;                         // raw JSON-RPC id, for errors
+  std::string user_;
+  std::string resend_;  // the request, while it may be sent again
+  std::string target_;  // origin-form, of requests that open something or ask sessiond
+  std::unique_ptr<SessionIdentity> opening_;  // what the session will be, once the backend accepts
+  SessionView view_;
+  std::vector<BackendId> tried_;
+  http::BodyDecoder request_body_;
+  mcp::SseScanner sse_;
+  WheelTimer timer_;
+  uint64_t id_;
+  uint64_t body_bytes_ = 0;  // of the answer, decoded
+  size_t chunk_place_ = 0;   // of the open chunk's size line in the gather
+  size_t chunk_from_ = 0;    // gathered bytes before the open chunk
+  MonoTime started_{};
+  MonoTime connect_due_ = MonoTime::max();
+  MonoTime head_due_ = MonoTime::max();
+  MonoTime stall_due_ = MonoTime::max();
+  MonoTime write_due_ = MonoTime::max();
+  MonoTime heartbeat_due_ = MonoTime::max();
+  MonoTime hold_due_ = MonoTime::max();
+  StreamKind stream_kind_ = StreamKind::get;
+  StreamReason end_reason_ = StreamReason::complete;
+  http::Method method_ = http::Method::get;
+  http::Framing request_framing_;
+  http::Framing client_framing_;
+  Phase phase_ = Phase::inspect;
+  Kind kind_ = Kind::plain;
+  int status_ = 0;      // of the answer, for the log
+  int body_error_ = 0;  // status a malformed or too large body is refused with
+  int refusal_ = 0;     // status a refusal waits with for the request's id
+  bool request_complete_ = false;
+  bool response_started_ = false;   // the final head was written towards the client
+  bool response_complete_ = false;  // and everything after it
+  bool keep_alive_ = false;
+  bool http10_ = false;
+  bool modern_ = false;
+  bool json_body_ = false;
+  bool accepts_stream_ = false;
+  bool is_call_ = false;     // a JSON-RPC request: no time limit but call_timeout
+  bool in_session_ = false;  // registered with the registry: finish() is owed
+  bool classified_ = false;
+  bool admitted_ = false;  // a reservation is held: bound or released is owed
+  bool persistent_ = false;
+  bool event_stream_ = false;
+  bool stream_opened_ = false;    // reported: closed is owed
+  bool answered_ = false;         // the response to our request id was seen
+  bool ids_seen_ = false;         // the stream has event ids: the client can resume
+  bool scan_events_ = false;      // responses on this stream are looked for
+  bool discard_request_ = false;  // an early answer: what is left of the body is nobody's
+  bool chunk_open_ = false;       // a chunk is being gathered in this turn
+  bool flushed_ = false;          // something of the answer was handed to the client's connection
+};
+
+// What a request that must wait (for its method, for admission, for restored sessions) keeps.
+struct ExchangeWaiting {
+  std::string head;  // raw, parsed again when it goes on
+  std::string body;  // decoded
+};
+
+// A legacy stream whose `endpoint` event has not come yet.
+struct ExchangeLegacy {
+  std::string held;         // bytes of the stream so far
+  std::string endpoint;     // data of the first event
+  std::string client_head;  // serialised, not yet sent
+  std::string path;         // of the client's GET
+  size_t base = 0;          // of the piece being scanned, within `held`
+  std::string host;         // what we forwarded as Host
+  bool decided = false;
+};
+
+// What the access log shows of a request.
+struct ExchangeLog {
+  std::string remote_addr;
+  std::string request_line;
+  std::string referrer;
+  std::string agent;
+  std::string rpc_method;
+  std::string tool;
+};
+
+}  // namespace holdfast::proxy

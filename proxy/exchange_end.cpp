@@ -1,0 +1,380 @@
+// Every way an exchange ends: our own answers, the end of a session, faults on either side, time.
+#include <algorithm>
+
+#include "common/log.h"
+#include "proxy/access_log.h"
+#include "proxy/backend_pool.h"
+#include "proxy/client_conn.h"
+#include "proxy/control.h"
+#include "proxy/exchange.h"
+#include "proxy/mcp/endpoint_rewrite.h"
+#include "proxy/own_answers.h"
+#include "proxy/worker.h"
+
+namespace holdfast::proxy {
+namespace {
+
+constexpr std::string_view kPlain = "text/plain; charset=utf-8";
+constexpr std::string_view kJson = "application/json";
+
+}  // namespace
+
+// Whether an error of ours is told in JSON-RPC: to whoever speaks it, in any era.
+bool Exchange::speaks_rpc() const noexcept {
+  return json_body_ || accepts_stream_ || kind_ == Kind::session || kind_ == Kind::legacy_post;
+}
+
+void Exchange::refuse(int status, std::string_view message, std::string_view extra_name,
+                      std::string_view extra_value) {
+  if (admitted_) release(ReleaseReason::client_gone);
+  if (speaks_rpc()) {
+    const bool has_id =
+        json_body_ && request_id_.empty() && scanner_ && scanner_->size() > 0 && !scanner_->batch();
+    if (has_id) request_id_ = scanner_->first().id;
+    answer(status, kJson, rpc_error_body(request_id_, rpc_code_for(status), message), extra_name,
+           extra_value);
+  } else {
+    answer(status, kPlain, std::string(message) + "\n", extra_name, extra_value);
+  }
+}
+
+// To the asker a session that never was, has ended, or is another user's are all the same.
+void Exchange::refuse_session_not_found() { refuse(404, "Session not found"); }
+
+void Exchange::answer(int status, std::string_view content_type, std::string_view body,
+                      std::string_view extra_name, std::string_view extra_value) {
+  status_ = status;
+  if (!request_complete_ || worker_.draining()) keep_alive_ = false;
+  worker_.counters().add(status < 300   ? Counter::responses_2xx
+                         : status < 400 ? Counter::responses_3xx
+                         : status < 500 ? Counter::responses_4xx
+                                        : Counter::responses_5xx);
+  response_started_ = response_complete_ = true;
+  phase_ = Phase::answered;
+  body_bytes_ = body.size();
+  if (client_ == nullptr) {
+    complete();
+    return;
+  }
+  std::string &text = worker_.scratch().client_head;
+  text.clear();
+  const http::ExtraField extra{extra_name, extra_value};
+  http::OwnResponse own;
+  own.status = status;
+  own.content_type = content_type;
+  own.body = body;
+  own.head_only = method_ == http::Method::head;
+  own.keep_alive = keep_alive_;
+  if (!extra_name.empty()) own.fields = {&extra, 1};
+  http::write_own_response(text, own);
+  const iovec all{text.data(), text.size()};
+  worker_.scratch().client_gather.clear();
+  client_->send({&all, 1});
+  if (client_->unsent_bytes() == 0) {
+    complete();
+    return;
+  }
+  write_due_ = worker_.now() + write_stall();
+  rearm();
+}
+
+void Exchange::backend_failed(int status, std::string_view message) {
+  drop_backend();
+  if (kind_ == Kind::management) {
+    management_failed();
+    return;
+  }
+  worker_.counters().add(Counter::backend_failures);
+  if (admitted_) release(ReleaseReason::backend_failed);
+  refuse(status, message);
+}
+
+// sessiond is away: health is answered from what this process knows itself, the rest says so.
+void Exchange::management_failed() {
+  if (location_->handler != Handler::health) {
+    answer(503, kPlain, "the session daemon is away; try again\n", "Retry-After", "1");
+    return;
+  }
+  const bool users = location_->health_users || client_->listener().trusted_local;
+  const OwnHealth health = worker_.own_health(target_, users);
+  answer(health.status, kJson, health.body);
+}
+
+void Exchange::on_backend_fault(BackendFault fault, const char *detail) {
+  const std::string &name = worker_.backends().at(backend_->backend()).name;
+  worker_.backend_stats().cells[backend_->backend()].errors.fetch_add(1, std::memory_order_relaxed);
+  if (fault == BackendFault::connect_refused) {
+    worker_.backend_stats().cells[backend_->backend()].up.store(false, std::memory_order_relaxed);
+  }
+  if (kind_ != Kind::management) {
+    log_warn("event=backend_fault backend={} fault={} detail={}", name, to_word(fault),
+             quoted(detail));
+  }
+  if (upstream_ != nullptr &&
+      (fault == BackendFault::connect_refused || fault == BackendFault::closed_early)) {
+    if (!backend_->reused()) upstream_->note_failure(backend_->backend(), worker_.now());
+  }
+  const bool unseen = response_started_ && !flushed_ && !in_session_ && !legacy_;
+  if (!response_started_ || unseen) {
+    if (!unseen && try_elsewhere(fault)) return;
+    worker_.scratch().client_gather.clear();
+    chunk_open_ = false;
+    legacy_.reset();
+    response_started_ = false;
+    backend_failed(502, fault == BackendFault::malformed
+                            ? "Bad Gateway: the backend's answer is not valid HTTP"
+                            : "Bad Gateway: the backend did not answer");
+    return;
+  }
+  worker_.counters().add(Counter::backend_failures);
+  if (client_ == nullptr) {
+    drop_backend();
+    finished(StreamReason::backend_cut);
+    worker_.retire(id_);
+    return;
+  }
+  // A call whose answer can no longer come is told so, unless the client can resume it by event id.
+  const bool hopeless = event_stream_ && is_call_ && !answered_ && !ids_seen_ &&
+                        kind_ == Kind::session && method_ == http::Method::post &&
+                        sse_.between_events();
+  if (hopeless) {
+    answered_ = true;
+    finish_stream(StreamReason::backend_cut,
+                  message_event(rpc_error_body(request_id_, kRpcServerError,
+                                               "the backend was lost in mid-call")));
+    return;
+  }
+  cut();
+}
+
+// The client must see that something is missing: no last chunk, a short length, or RST.
+void Exchange::cut() {
+  if (flushed_ || response_started_) {
+    close_chunk();
+    Gather &gather = worker_.scratch().client_gather;
+    if (!gather.empty()) client_->send(gather.pieces());
+    gather.clear();
+  }
+  drop_backend();
+  const bool reset = client_framing_.kind == http::BodyKind::until_close;
+  finished(StreamReason::backend_cut);
+  client_->abort(reset);
+}
+
+// Ends an event stream on purpose: what is given as its last event, then the last chunk.
+void Exchange::finish_stream(StreamReason reason, std::string_view last_event) {
+  drop_backend();
+  worker_.scratch().client_gather.clear();
+  chunk_open_ = false;
+  end_reason_ = reason;
+  // A pending rest of the stream may end inside an event; what follows would be read as part of it.
+  if (!last_event.empty() && sse_.between_events()) add_client_data(last_event);
+  response_complete_ = true;
+  keep_alive_ = false;
+  flush_client();
+}
+
+void Exchange::finish_for(EndReason reason) {
+  in_session_ = false;  // the registry has forgotten it
+  if (phase_ == Phase::done) return;
+  if (client_ == nullptr) {
+    drop_backend();
+    finished(StreamReason::session_ended);
+    worker_.retire(id_);
+    return;
+  }
+  const StreamReason stream_reason = reason == EndReason::idle_timeout ? StreamReason::idle_timeout
+                                     : reason == EndReason::admin      ? StreamReason::admin
+                                                                  : StreamReason::session_ended;
+  if (!response_started_) {
+    drop_backend();
+    legacy_.reset();
+    if (phase_ != Phase::answered) refuse_session_not_found();
+    return;
+  }
+  if (!event_stream_ || response_complete_)
+    return;  // a finite answer is on its way: it is let through
+  finish_stream(stream_reason,
+                kind_ == Kind::listen ? message_event(listen_result(request_id_)) : std::string());
+}
+
+void Exchange::on_stop() {
+  const bool endless = event_stream_ && response_started_ && !response_complete_ &&
+                       (method_ == http::Method::get || kind_ == Kind::listen);
+  if (!endless || client_ == nullptr) return;
+  finish_stream(StreamReason::shutdown,
+                kind_ == Kind::listen ? message_event(listen_result(request_id_)) : std::string());
+}
+
+bool Exchange::on_client_gone(StreamReason reason) {
+  client_ = nullptr;
+  worker_.scratch().client_gather.clear();
+  chunk_open_ = false;
+  if (phase_ == Phase::done) return false;
+  if (phase_ == Phase::admitting) {
+    worker_.control().cancel_admit(session_, ref());
+    session_.clear();
+  }
+  write_due_ = heartbeat_due_ = MonoTime::max();
+  // A session's client that leaves a POST has not cancelled (2025 eras): the backend finishes its
+  // work, and may keep the answer for a resumption. An initialize is drained to learn the backend's
+  // id.
+  const bool drains =
+      backend_ && request_complete_ && !discard_request_ && !response_complete_ &&
+      method_ == http::Method::post &&
+      (kind_ == Kind::session || kind_ == Kind::initialize || kind_ == Kind::legacy_post);
+  if (drains) {
+    backend_->pause_reading(false);
+    return true;
+  }
+  drop_backend();
+  if (admitted_) release(ReleaseReason::client_gone);
+  finished(reason);
+  phase_ = Phase::done;
+  return false;
+}
+
+void Exchange::on_request_timeout() {
+  worker_.counters().add(Counter::protocol_errors);
+  keep_alive_ = false;
+  drop_backend();
+  if (response_started_) {
+    cut();
+  } else {
+    refuse(408, "the request body did not arrive in time");
+  }
+}
+
+SessionRegistry::Finish Exchange::how_finished() const {
+  using Finish = SessionRegistry::Finish;
+  if (kind_ == Kind::legacy_post)
+    return status_ >= 200 && status_ < 300 ? Finish::open_ended : Finish::answered;
+  if (event_stream_ && !answered_) return Finish::open_ended;
+  return response_complete_ || !response_started_ ? Finish::answered : Finish::open_ended;
+}
+
+void Exchange::complete() {
+  if (phase_ == Phase::done) return;
+  phase_ = Phase::done;
+  if (backend_) {
+    BackendPool &pool = worker_.pool(backend_->backend());
+    const bool reusable = backend_->release() && !discard_request_ && kind_ != Kind::management;
+    if (reusable) {
+      pool.put(std::move(backend_), worker_.now(), upstream_->keepalive());
+    } else {
+      worker_.bury(std::move(backend_));
+    }
+  }
+  finished(end_reason_);
+  if (client_ == nullptr) {
+    worker_.retire(id_);
+  } else {
+    client_->exchange_done(keep_alive_ && request_complete_);
+  }
+}
+
+// The books: session, stream, timers, log. Exactly once.
+void Exchange::finished(StreamReason reason) {
+  phase_ = Phase::done;
+  timer_.disarm();
+  if (scanner_) worker_.give_scanner(std::move(scanner_));
+  const bool is_session = kind_ == Kind::legacy_open || kind_ == Kind::listen;
+  const bool owns_session = is_session && in_session_;
+  const Millis idle = leave_session(how_finished());
+  if (stream_opened_) {
+    stream_opened_ = false;
+    worker_.control().report(link::Closed{session_, static_cast<int64_t>(id_), reason, idle.count(),
+                                          static_cast<int64_t>(body_bytes_)});
+    worker_.counters().add(Counter::streams_open, -1);
+    worker_.counters().add(Counter::stream_bytes, static_cast<int64_t>(body_bytes_));
+    log_info("event=stream_closed session={} kind={} reason={} idle_ms={} bytes={}",
+             handle_of(session_), to_word(stream_kind_), to_word(reason), idle.count(),
+             body_bytes_);
+  }
+  if (owns_session) {
+    // A legacy session and a listen are their stream: when it goes, they end.
+    end_session(reason == StreamReason::client_closed || reason == StreamReason::write_stalled
+                    ? EndReason::client_gone
+                    : EndReason::backend_ended);
+  }
+  write_log(event_stream_ ? "close" : "request");
+}
+
+void Exchange::drop_backend() {
+  if (!backend_) return;
+  (void)backend_->release();  // ignoring: it is not used again
+  worker_.bury(std::move(backend_));
+}
+
+void Exchange::arm_for_head() {
+  if (kind_ == Kind::management) {
+    head_due_ = worker_.now() + Millis{1000};
+  } else if (!is_call_ || kind_ == Kind::initialize || kind_ == Kind::legacy_post) {
+    head_due_ = worker_.now() + settings_->read_timeout;
+  } else if (settings_->call_timeout > Millis{0}) {
+    head_due_ = worker_.now() + settings_->call_timeout;
+  }
+  rearm();
+}
+
+// Deadlines that move with progress are only looked at when the timer fires: re-arming is for
+// earlier ones, so that the usual request touches the wheel once.
+void Exchange::rearm() {
+  const MonoTime due =
+      std::min({connect_due_, head_due_, stall_due_, write_due_, heartbeat_due_, hold_due_});
+  if (due == MonoTime::max()) {
+    timer_.disarm();
+  } else if (!timer_.armed() || timer_.due() > due) {
+    timer_.arm(due);
+  }
+}
+
+void Exchange::on_deadline(WheelTimer &) {
+  if (on_due(worker_.now())) rearm();
+}
+
+// False: the exchange has ended, or waits for something new.
+bool Exchange::on_due(MonoTime now) {
+  if (connect_due_ <= now) {
+    connect_due_ = MonoTime::max();
+    if (upstream_ != nullptr) upstream_->note_failure(backend_->backend(), now);
+    if (!try_elsewhere(BackendFault::connect_refused))
+      backend_failed(504, "Gateway Timeout: cannot connect");
+    return false;
+  }
+  if (head_due_ <= now) {
+    head_due_ = MonoTime::max();
+    backend_failed(504, "Gateway Timeout: the backend did not answer in time");
+    return false;
+  }
+  if (stall_due_ <= now) {
+    stall_due_ = MonoTime::max();
+    if (client_ == nullptr) {
+      drop_backend();
+      finished(StreamReason::backend_cut);
+      worker_.retire(id_);
+    } else {
+      cut();
+    }
+    return false;
+  }
+  if (hold_due_ <= now && legacy_) {
+    // A slow first event: the client gets its head, the event is still waited for.
+    hold_due_ = MonoTime::max();
+    response_started_ = true;
+    const iovec all{legacy_->client_head.data(), legacy_->client_head.size()};
+    client_->send({&all, 1});
+    flushed_ = true;
+  }
+  if (write_due_ <= now) {
+    write_due_ = MonoTime::max();
+    drop_backend();
+    finished(StreamReason::write_stalled);
+    client_->abort(true);
+    return false;
+  }
+  if (heartbeat_due_ <= now && event_stream_) heartbeat();
+  return phase_ != Phase::done;
+}
+
+}  // namespace holdfast::proxy

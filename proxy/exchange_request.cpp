@@ -1,0 +1,451 @@
+// The way in: from a parsed head to a backend that has the whole request.
+#include <strings.h>
+
+#include <algorithm>
+
+#include "proxy/backend_pool.h"
+#include "proxy/client_conn.h"
+#include "proxy/exchange.h"
+#include "proxy/header_values.h"
+#include "proxy/http/target.h"
+#include "proxy/mcp/era.h"
+#include "proxy/route.h"
+#include "proxy/worker.h"
+
+namespace holdfast::proxy {
+namespace {
+
+constexpr size_t kManagementBodyBytesMax = 64 * 1024;
+
+bool has_body(http::Framing framing) {
+  return framing.kind == http::BodyKind::chunked ||
+         (framing.kind == http::BodyKind::length && framing.length > 0);
+}
+
+}  // namespace
+
+Exchange::Exchange(Worker &worker, ClientConn &client)
+    : worker_(worker),
+      client_(&client),
+      config_(client.config()),
+      timer_(worker.wheel(), *this),
+      id_(worker.enlist(*this)),
+      started_(worker.now()) {}
+
+Exchange::~Exchange() { worker_.delist(id_); }
+
+void Exchange::read_flags(const http::RequestHead &head) {
+  method_ = head.method;
+  http10_ = head.minor_version == 0;
+  keep_alive_ = head.keep_alive && !http10_;
+  request_framing_ = head.framing;
+  const std::string_view accept = head.fields.value(http::FieldId::accept);
+  accepts_stream_ = mcp::accepts(accept, "text/event-stream");
+  modern_ = mcp::is_modern_version(head.fields.value(http::FieldId::mcp_protocol_version));
+  const std::string_view type = head.fields.value(http::FieldId::content_type);
+  json_body_ = method_ == http::Method::post && has_body(head.framing) &&
+               (type.empty() || mcp::content_type_is(type, "application/json"));
+}
+
+void Exchange::locate(const http::RequestHead &head) {
+  server_ = &find_server(*config_, client_->listener(), head.host);
+  location_ = find_location(*server_, head.path);
+  settings_ = location_ != nullptr ? &location_->settings : &server_->settings;
+}
+
+size_t Exchange::start(const http::RequestHead &head, std::string_view raw_head,
+                       std::string_view body) {
+  worker_.counters().add(Counter::requests);
+  read_flags(head);
+  locate(head);
+  const uint64_t bytes_max = settings_->client_body_bytes_max;
+  request_body_ = http::BodyDecoder(head.framing, bytes_max == 0 ? UINT64_MAX : bytes_max);
+  request_complete_ = !has_body(head.framing) && head.framing.kind != http::BodyKind::chunked;
+  if (settings_->access_log != kNone) begin_log(head);
+  if (json_body_) scanner_ = worker_.take_scanner();
+
+  Pieces &pieces = worker_.scratch().pieces;
+  pieces.clear();
+  if (head.framing.kind == http::BodyKind::length && bytes_max != 0 &&
+      head.framing.length > bytes_max) {
+    refuse(413, "request body too large");
+    return body.size();
+  }
+  const size_t consumed = decode(body, pieces);
+  if (!check(head)) return request_complete_ ? consumed : body.size();
+  if (body_error_ != 0) {
+    refuse_body();
+    return body.size();
+  }
+  if (head.expect_continue && !request_complete_ && body.empty()) client_->send_continue();
+  start_handler(head);
+  if (phase_ == Phase::inspect) advance(&head, raw_head, pieces);
+  return consumed;
+}
+
+bool Exchange::check(const http::RequestHead &head) {
+  if (head.method == http::Method::trace) {
+    refuse(405, "method not allowed", "Allow", "GET, HEAD, POST, DELETE, OPTIONS, PUT, PATCH");
+    return false;
+  }
+  if (head.target == "*") {
+    answer(204, {}, {}, "Allow", "GET, HEAD, POST, DELETE, OPTIONS, PUT, PATCH");
+    return false;
+  }
+  if (!host_allowed(client_->listener(), *server_, *settings_, head.host)) {
+    refuse(403, "this Host is not served here (see allowed_hosts)");
+    return false;
+  }
+  const http::Field *origin = head.fields.find(http::FieldId::origin);
+  if (origin != nullptr &&
+      !origin_allowed(client_->listener(), *server_, *settings_, origin->value)) {
+    refuse(403, "this Origin is not allowed here (see allowed_origins)");
+    return false;
+  }
+  if (location_ == nullptr) {
+    answer(404, "text/plain; charset=utf-8", "no location matches this path\n");
+    return false;
+  }
+  if (!location_->exact && !http::path_is_unambiguous(head.path)) {
+    refuse(400, "ambiguous path: dot segments, encoded slashes and empty segments are not routed");
+    return false;
+  }
+  const http::Field *via = head.fields.find(http::FieldId::via);
+  if (via != nullptr && http::via_names(via->value, kViaName)) {
+    refuse(508, "this request has passed here before: proxy_pass leads back to this server");
+    return false;
+  }
+  return true;
+}
+
+void Exchange::start_handler(const http::RequestHead &head) {
+  switch (location_->handler) {
+    case Handler::return_text: {
+      const bool redirect = location_->return_code >= 300 && location_->return_code < 400;
+      const std::string_view text = location_->return_text;
+      answer(location_->return_code, "text/plain; charset=utf-8",
+             redirect ? std::string_view{} : text, redirect ? "Location" : "",
+             redirect ? text : std::string_view{});
+      return;
+    }
+    case Handler::health:
+    case Handler::status:
+    case Handler::metrics:
+      kind_ = Kind::management;
+      if (head.method != http::Method::get && head.method != http::Method::head &&
+          head.method != http::Method::post) {
+        refuse(405, "method not allowed", "Allow", "GET, HEAD, POST");
+      }
+      return;
+    case Handler::proxy:
+      upstream_ = worker_.upstream(*config_, location_->upstream);
+      if (!identify_user(head))
+        refuse(400, "the header that names the session's user is malformed");
+      return;
+  }
+}
+
+size_t Exchange::decode(std::string_view bytes, Pieces &pieces) {
+  size_t consumed = 0;
+  while (!request_complete_) {
+    const http::BodyDecoder::Step step = request_body_.next(bytes.substr(consumed));
+    consumed += step.consumed;
+    if (!step.data.empty()) {
+      pieces.push_back(step.data);
+      if (scanner_ && !classified_)
+        (void)scanner_->feed(step.data);  // ignoring: state() is asked where it matters
+    }
+    switch (step.state) {
+      case http::BodyDecoder::State::end:
+        request_complete_ = true;
+        break;
+      case http::BodyDecoder::State::more:
+        if (consumed == bytes.size()) return consumed;
+        break;
+      case http::BodyDecoder::State::failed:
+        body_error_ = 400;
+        return bytes.size();
+      case http::BodyDecoder::State::too_large:
+        body_error_ = 413;
+        return bytes.size();
+    }
+  }
+  return consumed;
+}
+
+// The backend must see an incomplete message, the client a plain refusal.
+void Exchange::refuse_body() {
+  worker_.counters().add(Counter::protocol_errors);
+  keep_alive_ = false;
+  const char *text = body_error_ == 413 ? "request body too large" : request_body_.error();
+  if (response_started_) {
+    cut();
+    return;
+  }
+  drop_backend();
+  refuse(body_error_, text);
+}
+
+size_t Exchange::on_client_bytes(std::string_view bytes) {
+  Pieces &pieces = worker_.scratch().pieces;
+  pieces.clear();
+  const size_t consumed = decode(bytes, pieces);
+  if (body_error_ != 0) {
+    refuse_body();
+    return bytes.size();
+  }
+  advance(nullptr, {}, pieces);
+  return consumed;
+}
+
+bool Exchange::ready_to_decide(const Pieces &pieces) const {
+  if (kind_ == Kind::management) return request_complete_;
+  if (!scanner_ || request_complete_ || scanner_->state() != mcp::RpcScanner::State::more)
+    return true;
+  size_t bytes = waiting_ ? waiting_->body.size() : 0;
+  for (const std::string_view piece : pieces) bytes += piece.size();
+  if (bytes >= kHeldBodyBytesMax) return true;
+  if (!scanner_->routable()) return false;
+  // What opens something is read whole: the id, and who the client is, are needed before its
+  // answer.
+  const std::string &method = scanner_->first().method;
+  return scanner_->batch() || (method != mcp::kInitialize && method != mcp::kListen);
+}
+
+void Exchange::advance(const http::RequestHead *head, std::string_view raw_head,
+                       const Pieces &pieces) {
+  switch (phase_) {
+    case Phase::inspect:
+      if (!ready_to_decide(pieces)) {
+        hold(raw_head, pieces);
+        return;
+      }
+      if (head == nullptr) head = &reparse();
+      decide(*head);
+      if (phase_ == Phase::forwarding) {
+        dispatch(*head, pieces);
+      } else if (phase_ == Phase::restoring || phase_ == Phase::admitting) {
+        hold(raw_head, pieces);
+      } else if (phase_ == Phase::refusing) {
+        advance(head, raw_head, pieces);
+      }
+      return;
+    case Phase::restoring:
+    case Phase::admitting:
+      hold({}, pieces);
+      return;
+    case Phase::forwarding:
+      if (discard_request_ || !backend_) return;
+      send_request({}, {}, pieces);
+      if (in_session_ && !classified_) classify();
+      return;
+    case Phase::refusing:
+      if (identified(pieces.empty() ? 0 : pieces.back().size())) refuse_session_not_found();
+      return;
+    case Phase::answered:
+    case Phase::done:
+      return;
+  }
+}
+
+void Exchange::hold(std::string_view raw_head, const Pieces &pieces) {
+  if (!waiting_) {
+    waiting_ = std::make_unique<ExchangeWaiting>();
+    waiting_->head = raw_head;
+  }
+  for (const std::string_view piece : pieces) waiting_->body.append(piece);
+  if (phase_ != Phase::inspect && waiting_->body.size() >= kHeldBodyBytesMax &&
+      client_ != nullptr) {
+    client_->pause_reading(true);
+  }
+}
+
+// The head of a request that had to wait; it was accepted once, so it is accepted again.
+const http::RequestHead &Exchange::reparse() {
+  http::RequestParser parser;
+  http::RequestHead &head = worker_.scratch().request;
+  (void)parser.parse(waiting_->head, head);  // ignoring: parsed before
+  return head;
+}
+
+// What was waited for has come.
+void Exchange::go_on() {
+  phase_ = Phase::forwarding;
+  dispatch(reparse(), {});
+  if (client_ != nullptr) client_->pause_reading(false);
+}
+
+void Exchange::dispatch(const http::RequestHead &head, const Pieces &pieces) {
+  if (kind_ == Kind::management) {
+    write_management_head(head);
+  } else {
+    write_backend_head(head);
+  }
+  if (!choose_backend()) {
+    backend_failed(kind_ == Kind::management ? 503 : 502, "no backend is available");
+    return;
+  }
+  std::string &text = worker_.scratch().backend_head;
+  const bool safe = method_ == http::Method::get || method_ == http::Method::head ||
+                    method_ == http::Method::options;
+  if (backend_->reused() && safe && request_complete_) resend_ = text;
+  const std::string held = waiting_ ? std::move(waiting_->body) : std::string();
+  send_request(text, held, pieces);
+  waiting_.reset();
+  arm_for_head();
+}
+
+bool Exchange::choose_backend() {
+  BackendId to = kNoBackend;
+  if (kind_ == Kind::management) {
+    to = worker_.management_backend();
+  } else if (kind_ == Kind::session || kind_ == Kind::legacy_post) {
+    to = view_.backend;
+  } else {
+    const std::optional<BackendId> picked = upstream_->pick(worker_.now(), tried_);
+    if (picked) to = *picked;
+  }
+  if (to == kNoBackend) return false;
+  attach(dial(to));
+  return true;
+}
+
+std::unique_ptr<BackendConn> Exchange::dial(BackendId backend) {
+  if (kind_ != Kind::management) {
+    std::unique_ptr<BackendConn> idle = worker_.pool(backend).take(worker_.now());
+    if (idle) return idle;
+  }
+  connect_due_ = worker_.now() + settings_->connect_timeout;
+  return BackendConn::dial(worker_, backend);
+}
+
+void Exchange::attach(std::unique_ptr<BackendConn> conn) {
+  tried_.push_back(conn->backend());
+  worker_.backend_stats().cells[conn->backend()].requests.fetch_add(1, std::memory_order_relaxed);
+  view_.backend = conn->backend();
+  backend_ = std::move(conn);
+  backend_->begin(*this, method_);
+}
+
+void Exchange::write_backend_head(const http::RequestHead &head) {
+  std::string &out = worker_.scratch().backend_head;
+  out.clear();
+  http::RequestForwarding how;
+  how.target = kind_ == Kind::legacy_post ? std::string_view(view_.backend_session) : head.target;
+  how.host = !head.host.empty() ? head.host : std::string_view(location_->proxy_host);
+  how.framing = request_framing_;
+  switch (kind_) {
+    case Kind::session:
+      how.session_rule = http::SessionIdRule::replace;
+      how.session_id = view_.backend_session;
+      break;
+    case Kind::initialize:
+    case Kind::legacy_open:
+    case Kind::legacy_post:
+      how.session_rule = http::SessionIdRule::drop;
+      break;
+    default:
+      break;
+  }
+  how.identity_encoding = accepts_stream_;
+  how.trusted_peer = client_->trusted();
+  how.client_address = client_->peer_ip();
+  how.scheme = "http";
+  how.via = kViaName;
+  HeaderValues values(*settings_, {head, *server_, *location_, *client_, user_});
+  how.set = values.fields();
+  http::write_request_head(out, head, how);
+}
+
+// sessiond's HTTP API reads only what we wrote ourselves: origin form, one Host, a length, no more.
+void Exchange::write_management_head(const http::RequestHead &head) {
+  std::string &out = worker_.scratch().backend_head;
+  out.clear();
+  target_ = management_target(*location_, head);
+  const bool users = location_->health_users || client_->listener().trusted_local;
+  out.append(head.method_name)
+      .append(" ")
+      .append(target_)
+      .append(" HTTP/1.1\r\nHost: localhost\r\n");
+  if (users) out.append("X-Holdfast-Users: 1\r\n");
+  out.append("X-Holdfast-Level: ")
+      .append(location_->status_admin ? "admin" : "readonly")
+      .append("\r\n");
+  for (const http::Field &field : head.fields.all()) {
+    if (field.name.size() == 16 && ::strncasecmp(field.name.data(), "X-Holdfast-Admin", 16) == 0) {
+      out.append("X-Holdfast-Admin: 1\r\n");
+      break;
+    }
+  }
+  const uint64_t body_bytes = request_body_.decoded_bytes();
+  if (method_ == http::Method::post)
+    out.append("Content-Length: ").append(std::to_string(body_bytes)).append("\r\n");
+  out.append("Connection: close\r\n\r\n");
+  request_framing_ = {http::BodyKind::length, body_bytes};
+}
+
+void Exchange::send_request(std::string_view head, std::string_view held, const Pieces &pieces) {
+  Gather &gather = worker_.scratch().backend_gather;
+  gather.clear();
+  gather.add(head);
+  size_t body_bytes = held.size();
+  for (const std::string_view piece : pieces) body_bytes += piece.size();
+  const bool chunked = request_framing_.kind == http::BodyKind::chunked;
+  char open[20];
+  if (chunked && body_bytes > 0) gather.add_copy({open, http::write_chunk_open(open, body_bytes)});
+  gather.add(held);
+  for (const std::string_view piece : pieces) {
+    if (!gather.has_room(3, 0)) {
+      backend_->send(gather.pieces());
+      gather.clear();
+    }
+    gather.add(piece);
+  }
+  if (chunked && body_bytes > 0) gather.add(http::kChunkEnd);
+  if (chunked && request_complete_) gather.add(http::kLastChunk);
+  backend_->send(gather.pieces());
+  gather.clear();
+  if (request_complete_) backend_->request_sent();
+  if (backend_->unsent_bytes() > kOutputHighBytes && client_ != nullptr) {
+    worker_.counters().add(Counter::backpressure_pauses);
+    client_->pause_reading(true);
+  }
+}
+
+void Exchange::on_backend_writable() {
+  connect_due_ = MonoTime::max();
+  rearm();
+  if (client_ != nullptr) client_->pause_reading(false);
+}
+
+// Sends the request somewhere else, once more, where that cannot run it twice: nothing was accepted
+// by the kernel, or it is safe by method and met a connection that had died while idle.
+bool Exchange::try_elsewhere(BackendFault fault) {
+  const bool untouched = backend_->accepted_bytes() == 0;
+  const bool died_idle = backend_->reused() && fault == BackendFault::closed_early;
+  const bool refused = fault == BackendFault::connect_refused;
+  if (!refused && !(died_idle && (untouched || !resend_.empty()))) return false;
+  if (!refused && discard_request_) return false;
+  std::string bytes = untouched ? backend_->take_unsent() : resend_;
+  const BackendId same = backend_->backend();
+  const bool bound =
+      kind_ == Kind::session || kind_ == Kind::legacy_post || kind_ == Kind::management;
+  drop_backend();
+  BackendId to = same;
+  if (refused) {
+    if (bound) return false;
+    const std::optional<BackendId> next = upstream_->pick(worker_.now(), tried_);
+    if (!next) return false;
+    to = *next;
+  }
+  resend_.clear();
+  connect_due_ = worker_.now() + settings_->connect_timeout;
+  attach(BackendConn::dial(worker_, to));
+  const iovec all{bytes.data(), bytes.size()};
+  backend_->send({&all, 1});
+  if (request_complete_) backend_->request_sent();
+  arm_for_head();
+  return true;
+}
+
+}  // namespace holdfast::proxy

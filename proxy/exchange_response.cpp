@@ -1,0 +1,326 @@
+// The way out: from the backend's answer to the client, byte for byte, with one framing of ours.
+#include <algorithm>
+
+#include "common/log.h"
+#include "proxy/client_conn.h"
+#include "proxy/control.h"
+#include "proxy/exchange.h"
+#include "proxy/mcp/endpoint_rewrite.h"
+#include "proxy/mcp/era.h"
+#include "proxy/worker.h"
+
+namespace holdfast::proxy {
+namespace {
+
+constexpr std::string_view kHeartbeat = ": ping\n\n";
+// Intermediaries were seen to hold a head back until the first body byte; a silent stream gets one.
+constexpr std::string_view kOpening = ": ok\n\n";
+
+Counter class_counter(int status) {
+  if (status < 300) return Counter::responses_2xx;
+  if (status < 400) return Counter::responses_3xx;
+  return status < 500 ? Counter::responses_4xx : Counter::responses_5xx;
+}
+
+}  // namespace
+
+void Exchange::on_backend_head(const http::ResponseHead &head) {
+  if (head.status < 200) {
+    forward_interim(head);
+    return;
+  }
+  connect_due_ = head_due_ = MonoTime::max();
+  resend_.clear();
+  status_ = head.status;
+  worker_.counters().add(class_counter(status_));
+  if (upstream_ != nullptr) upstream_->note_success(view_.backend);
+  worker_.backend_stats().cells[view_.backend].up.store(true, std::memory_order_relaxed);
+  if (!request_complete_) {  // an early answer: what is left of the request is nobody's (2.8)
+    discard_request_ = true;
+    keep_alive_ = false;
+    if (client_ != nullptr) client_->pause_reading(false);
+  }
+  begin_event_stream(head);
+  if (admitted_) {
+    opening_answered(head);
+  } else if (in_session_) {
+    session_answered(head);
+  }
+  if (client_ == nullptr) {
+    if (!in_session_) {
+      drop_backend();
+      finished(StreamReason::client_closed);
+      worker_.retire(id_);
+    }
+    return;
+  }
+  if (event_stream_ && in_session_) {
+    if (kind_ == Kind::session)
+      open_stream(method_ == http::Method::get ? StreamKind::get : StreamKind::post);
+    if (kind_ == Kind::initialize) open_stream(StreamKind::post);
+    if (kind_ == Kind::listen) open_stream(StreamKind::listen);
+  }
+  send_client_head(head);
+}
+
+void Exchange::forward_interim(const http::ResponseHead &head) {
+  if (client_ == nullptr || http10_ || response_started_) return;
+  std::string &text = worker_.scratch().client_head;
+  text.clear();
+  http::ResponseForwarding how;
+  how.session_rule = http::SessionIdRule::drop;
+  http::write_response_head(text, head, how);
+  const iovec all{text.data(), text.size()};
+  client_->send({&all, 1});
+}
+
+void Exchange::begin_event_stream(const http::ResponseHead &head) {
+  const std::string_view coding = head.fields.value(http::FieldId::content_encoding);
+  event_stream_ =
+      head.status == 200 && head.framing.kind != http::BodyKind::none &&
+      mcp::content_type_is(head.fields.value(http::FieldId::content_type), "text/event-stream") &&
+      (coding.empty() || coding == "identity");
+  if (!event_stream_) {
+    legacy_.reset();
+    if (head.framing.kind != http::BodyKind::none) stall_due_ = worker_.now() + kBodyStall;
+    rearm();
+    return;
+  }
+  if (in_session_ && !classified_ && method_ == http::Method::post) {
+    worker_.registry().classify(session_, ref(), {});
+    classified_ = true;
+  }
+  if (scanner_) worker_.give_scanner(std::move(scanner_));
+  scan_events_ = kind_ == Kind::session || kind_ == Kind::initialize;
+  if (settings_->sse_heartbeat > Millis{0})
+    heartbeat_due_ = worker_.now() + settings_->sse_heartbeat;
+  if (legacy_) hold_due_ = worker_.now() + kLegacyHoldMax;
+  rearm();
+}
+
+void Exchange::send_client_head(const http::ResponseHead &head) {
+  http::ResponseForwarding how;
+  if (head.framing.kind == http::BodyKind::none) {
+    how.framing = {http::BodyKind::none, 0};
+  } else if (head.framing.kind == http::BodyKind::length && !event_stream_) {
+    how.framing = head.framing;
+  } else {
+    how.framing = {http10_ ? http::BodyKind::until_close : http::BodyKind::chunked, 0};
+  }
+  if (worker_.draining()) keep_alive_ = false;
+  client_framing_ = how.framing;
+  how.keep_alive = keep_alive_;
+  how.http10 = http10_;
+  how.event_stream = event_stream_;
+  const bool has_id = head.fields.find(http::FieldId::mcp_session_id) != nullptr;
+  const bool ours = kind_ == Kind::session || (kind_ == Kind::initialize && !session_.empty());
+  how.session_rule = has_id && ours ? http::SessionIdRule::replace : http::SessionIdRule::drop;
+  how.session_id = session_;
+  std::string &text = worker_.scratch().client_head;
+  text.clear();
+  http::write_response_head(text, head, how);
+  response_started_ = true;
+  if (legacy_) {
+    legacy_->client_head = text;
+    response_started_ = false;  // a foreign endpoint can still be refused
+    return;
+  }
+  Gather &gather = worker_.scratch().client_gather;
+  gather.clear();
+  gather.add(text);
+  if (event_stream_) write_log("open");
+}
+
+void Exchange::on_backend_data(std::string_view data) {
+  body_bytes_ += data.size();
+  if (legacy_) {
+    hold_legacy(data);
+    return;
+  }
+  if (event_stream_) {
+    sse_.feed(data, *this);
+  } else {
+    stall_due_ = worker_.now() + kBodyStall;
+  }
+  if (client_ != nullptr) add_client_data(data);
+}
+
+void Exchange::add_client_data(std::string_view data) {
+  Gather &gather = worker_.scratch().client_gather;
+  if (!gather.has_room(5, 64)) flush_client();
+  if (client_framing_.kind == http::BodyKind::chunked && !chunk_open_) {
+    chunk_open_ = true;
+    chunk_from_ = gather.bytes();
+    chunk_place_ = gather.reserve();
+  }
+  gather.add(data);
+}
+
+void Exchange::close_chunk() {
+  if (!chunk_open_) return;
+  chunk_open_ = false;
+  Gather &gather = worker_.scratch().client_gather;
+  char open[20];
+  const size_t bytes = gather.bytes() - chunk_from_;
+  gather.fill(chunk_place_, {open, http::write_chunk_open(open, bytes)});
+  gather.add(http::kChunkEnd);
+}
+
+// Until the first event of a stream that may be a legacy session has come whole, nothing is sent.
+void Exchange::hold_legacy(std::string_view data) {
+  legacy_->base = legacy_->held.size();
+  legacy_->held.append(data);
+  sse_.feed(data, *this);
+  if (!backend_) return;  // refused meanwhile
+  if (!legacy_->decided && legacy_->held.size() > mcp::kEndpointEventBytesMax) {
+    legacy_->decided = true;
+    release(ReleaseReason::not_legacy);
+  }
+  if (legacy_->decided) release_held();
+}
+
+// The first event is decided: everything held goes out, in order, and the stream is like any other.
+void Exchange::release_held() {
+  const std::unique_ptr<ExchangeLegacy> held = std::move(legacy_);
+  hold_due_ = MonoTime::max();
+  if (!in_session_) kind_ = Kind::plain;
+  if (client_ == nullptr) return;
+  Gather &gather = worker_.scratch().client_gather;
+  if (!response_started_) {
+    response_started_ = true;
+    gather.clear();
+    gather.add(held->client_head);
+    write_log("open");
+  }
+  if (!held->held.empty()) add_client_data(held->held);
+  flush_client();  // what was held dies with this frame
+}
+
+void Exchange::on_sse_data(std::string_view piece) {
+  if (legacy_ && !legacy_->decided) {
+    if (legacy_->endpoint.size() + piece.size() <= mcp::kEndpointEventBytesMax)
+      legacy_->endpoint.append(piece);
+    return;
+  }
+  if (!scan_events_) return;
+  if (!scanner_) scanner_ = worker_.take_scanner();
+  (void)scanner_->feed(piece);  // ignoring: asked at the event's end
+}
+
+void Exchange::on_sse_event(const mcp::SseEvent &event, size_t end) {
+  if (legacy_ && !legacy_->decided) {
+    if (event.comment_only) {
+      legacy_->endpoint.clear();
+    } else if (event.name == "endpoint") {
+      on_endpoint_event(legacy_->base + end);
+    } else {
+      legacy_->decided = true;
+      release(ReleaseReason::not_legacy);
+    }
+    return;
+  }
+  if (event.has_id) ids_seen_ = true;
+  if (event.has_data && !event.empty_data && in_session_) worker_.registry().on_event(session_);
+  if (scanner_) {
+    note_responses();
+    worker_.give_scanner(std::move(scanner_));
+  }
+}
+
+void Exchange::note_responses() {
+  for (const mcp::RpcMessage &message : *scanner_) {
+    if (!message.is_response()) continue;
+    if (in_session_) worker_.registry().on_response(session_, message.id);
+    if (message.id == request_id_) answered_ = true;
+  }
+}
+
+void Exchange::on_backend_end() {
+  stall_due_ = MonoTime::max();
+  if (legacy_) {  // ended before its first event: plain after all
+    if (!legacy_->decided) release(ReleaseReason::not_legacy);
+    response_complete_ = true;
+    release_held();
+    return;
+  }
+  response_complete_ = true;
+}
+
+void Exchange::on_backend_turn_end() {
+  if (phase_ == Phase::done || legacy_) return;
+  if (client_ == nullptr) {
+    worker_.scratch().client_gather.clear();
+    if (response_complete_) complete();
+    return;
+  }
+  if (event_stream_ && body_bytes_ == 0 && !response_complete_ && !flushed_ &&
+      settings_->sse_heartbeat > Millis{0}) {
+    add_client_data(kOpening);
+  }
+  flush_client();
+}
+
+Millis Exchange::write_stall() const {
+  return event_stream_ ? kStreamWriteStall : settings_->send_timeout;
+}
+
+void Exchange::flush_client() {
+  Gather &gather = worker_.scratch().client_gather;
+  close_chunk();
+  if (response_complete_ && client_framing_.kind == http::BodyKind::chunked)
+    gather.add(http::kLastChunk);
+  if (!gather.empty()) {
+    flushed_ = true;
+    client_->send(gather.pieces());
+    gather.clear();
+    if (event_stream_ && settings_->sse_heartbeat > Millis{0}) {
+      heartbeat_due_ = worker_.now() + settings_->sse_heartbeat;
+    }
+  }
+  const size_t unsent = client_->unsent_bytes();
+  if (unsent == 0) {
+    if (response_complete_) complete();
+    return;
+  }
+  if (write_due_ == MonoTime::max()) {
+    write_due_ = worker_.now() + write_stall();
+    rearm();
+  }
+  if (unsent > kOutputHighBytes && backend_) {
+    worker_.counters().add(Counter::backpressure_pauses);
+    backend_->pause_reading(true);
+  }
+}
+
+void Exchange::on_client_progress() {
+  if (write_due_ != MonoTime::max()) write_due_ = worker_.now() + write_stall();
+  if (backend_ && client_->unsent_bytes() < kOutputLowBytes) backend_->pause_reading(false);
+}
+
+void Exchange::on_client_writable() {
+  write_due_ = MonoTime::max();
+  if (response_complete_) {
+    complete();
+    return;
+  }
+  if (backend_) backend_->pause_reading(false);
+}
+
+// FIN while a stream is open: a comment finds out whether anybody still reads. A closed peer
+// answers it with RST; a half-closed one keeps receiving.
+void Exchange::on_client_half_closed() {
+  if (event_stream_ && response_started_) heartbeat();
+}
+
+void Exchange::heartbeat() {
+  heartbeat_due_ = worker_.now() + settings_->sse_heartbeat;
+  if (client_ == nullptr || legacy_ || !sse_.between_events() || client_->unsent_bytes() > 0)
+    return;
+  worker_.counters().add(Counter::heartbeats);
+  Gather &gather = worker_.scratch().client_gather;
+  gather.clear();
+  add_client_data(kHeartbeat);
+  flush_client();
+}
+
+}  // namespace holdfast::proxy

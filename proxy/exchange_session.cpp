@@ -1,0 +1,320 @@
+// What a request is to MCP sessions: which one it belongs to, whether it opens one, and what its
+// answer means for it.
+#include <algorithm>
+
+#include "common/ids.h"
+#include "common/limits.h"
+#include "common/log.h"
+#include "proxy/client_conn.h"
+#include "proxy/control.h"
+#include "proxy/exchange.h"
+#include "proxy/mcp/endpoint_rewrite.h"
+#include "proxy/mcp/era.h"
+#include "proxy/own_answers.h"
+#include "proxy/session_user.h"
+#include "proxy/worker.h"
+
+namespace holdfast::proxy {
+namespace {
+
+constexpr uint64_t kManagementBodyBytesMax = 64 * 1024;
+
+// When_sessiond_down of the configuration as the control thread takes it.
+WhenDown when_down(WhenSessiondDown value) {
+  switch (value) {
+    case WhenSessiondDown::serve:
+      return WhenDown::serve;
+    case WhenSessiondDown::refuse:
+      return WhenDown::refuse;
+    case WhenSessiondDown::automatic:
+      break;
+  }
+  return WhenDown::automatic;
+}
+
+}  // namespace
+
+ExchangeRef Exchange::ref() const noexcept { return {worker_.index(), id_}; }
+
+bool Exchange::identify_user(const http::RequestHead &head) {
+  std::optional<std::string> user =
+      session_user(settings_->session_user, head, client_->trusted(), client_->peer_ip());
+  if (!user) return false;
+  user_ = std::move(*user);
+  return true;
+}
+
+// Decides what the request is and whether it may go on: afterwards the phase is forwarding,
+// admitting, restoring, refusing, or an answer has been given.
+void Exchange::decide(const http::RequestHead &head) {
+  if (kind_ == Kind::management) {
+    if (request_body_.decoded_bytes() > kManagementBodyBytesMax) {
+      refuse(413, "request body too large");
+      return;
+    }
+    phase_ = Phase::forwarding;
+    return;
+  }
+  if (scanner_ && scanner_->size() > 0 && !scanner_->batch()) {
+    const mcp::RpcMessage &message = scanner_->first();
+    request_id_ = message.id;
+    is_call_ = message.is_request() || message.has_method;
+    if (log_) {
+      log_->rpc_method = message.method;
+      log_->tool = message.tool_name;
+    }
+  }
+  phase_ = Phase::forwarding;
+  const std::string_view session = head.fields.value(http::FieldId::mcp_session_id);
+  if (method_ == http::Method::post) {
+    decide_post(head);
+  } else if (!session.empty() && !modern_) {
+    enter_session(Kind::session, session);
+  } else if (method_ == http::Method::get && accepts_stream_ && !modern_) {
+    kind_ = Kind::legacy_open;
+    legacy_ = std::make_unique<ExchangeLegacy>();
+    legacy_->path = head.path;
+    legacy_->host = head.host;
+    ask_admission(head, Transport::sse);
+  }
+}
+
+void Exchange::decide_post(const http::RequestHead &head) {
+  const std::string_view session = head.fields.value(http::FieldId::mcp_session_id);
+  const bool single = scanner_ && scanner_->size() > 0 && !scanner_->batch();
+  const mcp::RpcMessage *message = single ? &scanner_->first() : nullptr;
+  const bool is_initialize = message != nullptr && message->method == mcp::kInitialize;
+  const std::string_view legacy_id = mcp::session_id_in_query(head.query);
+  if (!legacy_id.empty() && session.empty() && !modern_) {
+    enter_session(Kind::legacy_post, legacy_id);
+  } else if (is_initialize && !modern_) {
+    // A stale id on initialize is dropped: the client wants a new session (mcp-wire, pain 1).
+    kind_ = Kind::initialize;
+    ask_admission(head, Transport::streamable);
+  } else if (!session.empty() && !modern_) {
+    enter_session(Kind::session, session);
+  } else if (modern_ && message != nullptr && message->method == mcp::kListen) {
+    kind_ = Kind::listen;
+    ask_admission(head, Transport::listen);
+  }
+}
+
+void Exchange::enter_session(Kind kind, std::string_view session) {
+  kind_ = kind;
+  const bool expects_messages = method_ == http::Method::post;
+  if (is_session_id(session) &&
+      worker_.registry().begin(session, user_, ref(), expects_messages, view_)) {
+    const bool legacy = view_.transport == Transport::sse;
+    session_ = session;
+    in_session_ = true;
+    if (legacy != (kind == Kind::legacy_post)) {  // an id of the other transport is not this one's
+      (void)leave_session(SessionRegistry::Finish::answered);  // ignoring: it never was on it
+    } else {
+      if (expects_messages) classify();
+      return;
+    }
+  }
+  session_.clear();
+  if (is_session_id(session) && worker_.control().restoring()) {
+    phase_ = Phase::restoring;
+    worker_.await_restoration(id_);
+    return;
+  }
+  phase_ = Phase::refusing;
+}
+
+// Tells the registry what the body says, once it is known for sure.
+void Exchange::classify() {
+  if (scanner_ && !request_complete_ && scanner_->state() == mcp::RpcScanner::State::more) return;
+  classified_ = true;
+  if (scanner_) {
+    worker_.registry().classify(session_, ref(), {scanner_->begin(), scanner_->size()});
+    if (request_id_.empty() && !scanner_->batch()) request_id_ = scanner_->first().id;
+    worker_.give_scanner(std::move(scanner_));
+  } else {
+    worker_.registry().classify(session_, ref(), {});
+  }
+}
+
+void Exchange::ask_admission(const http::RequestHead &head, Transport transport) {
+  session_ = mint_session_id();
+  opening_ = std::make_unique<SessionIdentity>();
+  opening_->id = session_;
+  opening_->user = user_;
+  opening_->policy = settings_->session_policy;
+  opening_->transport = transport;
+  opening_->target = head.target;
+  opening_->peer = client_->peer_ip();
+  if (scanner_ && scanner_->size() > 0) {
+    opening_->client_name = scanner_->first().client_name.substr(0, kClientNameBytesMax);
+    opening_->client_version = scanner_->first().client_version.substr(0, kClientNameBytesMax);
+  }
+  link::Admit request;
+  request.session = session_;
+  request.user = user_;
+  request.policy = opening_->policy;
+  request.transport = transport;
+  request.peer = opening_->peer;
+  request.client_name = opening_->client_name;
+  request.client_version = opening_->client_version;
+  phase_ = Phase::admitting;
+  worker_.control().admit(std::move(request), ref(), when_down(settings_->when_sessiond_down));
+}
+
+void Exchange::on_admit(const AdmitAnswer &answer) {
+  if (phase_ != Phase::admitting) {  // answered too late for us: give the slot back
+    if (answer.admitted) release(ReleaseReason::late);
+    return;
+  }
+  if (!answer.admitted) {
+    worker_.counters().add(Counter::sessions_refused);
+    const bool down = answer.reason == RefuseReason::sessiond_down;
+    const std::string retry = std::to_string(std::max<int64_t>(answer.retry_after_s, 1));
+    refuse(503,
+           down ? "Service Unavailable: the session daemon cannot be asked, try again"
+                : "Service Unavailable: the session limit is reached, try again later",
+           "Retry-After", retry);
+    return;
+  }
+  admitted_ = true;
+  persistent_ = answer.persistent;
+  go_on();
+}
+
+void Exchange::on_restored() {
+  if (phase_ != Phase::restoring) return;
+  phase_ = Phase::forwarding;
+  const http::RequestHead &head = reparse();
+  decide(head);
+  if (phase_ == Phase::forwarding) {
+    dispatch(head, {});
+  } else if (phase_ == Phase::refusing && identified(0)) {
+    refuse_session_not_found();
+  }
+  if (client_ != nullptr) client_->pause_reading(false);
+}
+
+// True when the id a refusal echoes is known, or will not be.
+bool Exchange::identified(size_t) const {
+  return method_ != http::Method::post || request_complete_ || !scanner_ ||
+         scanner_->state() != mcp::RpcScanner::State::more ||
+         request_body_.decoded_bytes() >= kHeldBodyBytesMax;
+}
+
+// The backend accepted: from here on the session exists.
+void Exchange::bind(std::string_view backend_session) {
+  opening_->backend = view_.backend;
+  opening_->backend_session = backend_session;
+  link::Bound bound;
+  bound.session = session_;
+  bound.backend = worker_.backends().at(view_.backend).name;
+  bound.backend_session = backend_session;
+  bound.target = opening_->target;
+  worker_.registry().bind(std::move(*opening_), persistent_, ref());
+  opening_.reset();
+  admitted_ = false;
+  in_session_ = true;
+  classified_ = true;
+  worker_.counters().add(Counter::sessions_opened);
+  worker_.control().report(std::move(bound));
+}
+
+void Exchange::release(ReleaseReason reason) {
+  admitted_ = false;
+  worker_.control().report(link::Released{session_, reason});
+  session_.clear();
+}
+
+void Exchange::open_stream(StreamKind kind) {
+  stream_kind_ = kind;
+  stream_opened_ = true;
+  worker_.counters().add(Counter::streams_open);
+  worker_.registry().add_stream(session_, ref());
+  worker_.control().report(link::Opened{session_, static_cast<int64_t>(id_), kind});
+}
+
+// The head of an answer to something that may open a session.
+void Exchange::opening_answered(const http::ResponseHead &head) {
+  const bool ok = head.status >= 200 && head.status < 300;
+  if (kind_ == Kind::legacy_open) {
+    // Whether it is a legacy session shows with the stream's first event.
+    if (!event_stream_) release(ReleaseReason::not_legacy);
+    return;
+  }
+  if (kind_ == Kind::listen) {
+    if (ok && event_stream_) {
+      bind({});
+    } else {
+      release(ReleaseReason::backend_refused);
+    }
+    return;
+  }
+  const std::string backend_session(head.fields.value(http::FieldId::mcp_session_id));
+  if (!ok) {
+    release(ReleaseReason::backend_refused);
+  } else if (backend_session.empty()) {
+    release(ReleaseReason::sessionless);
+  } else if (client_ == nullptr) {
+    // Nobody is left to use it; the backend must not keep it either.
+    worker_.delete_at_backend(view_.backend, opening_->target, backend_session);
+    release(ReleaseReason::client_gone);
+  } else {
+    bind(backend_session);
+  }
+}
+
+// The head of an answer on a live streamable session: what does it say about the session?
+void Exchange::session_answered(const http::ResponseHead &head) {
+  if (kind_ != Kind::session) return;
+  const bool gone = head.status == 404 && method_ != http::Method::get;
+  if (method_ == http::Method::delete_ && ((head.status >= 200 && head.status < 300) || gone)) {
+    end_session(EndReason::client_delete);
+  } else if (gone) {
+    end_session(EndReason::backend_ended);
+  }
+}
+
+// Ends our session; the registry forgets it, everybody else on it is finished by the control
+// thread.
+void Exchange::end_session(EndReason reason) {
+  std::optional<EndedSession> ended = worker_.registry().end(session_, reason);
+  in_session_ = false;
+  if (!ended) return;
+  auto &others = ended->exchanges;
+  others.erase(std::remove(others.begin(), others.end(), ref()), others.end());
+  worker_.control().session_ended(std::move(*ended));
+}
+
+Millis Exchange::leave_session(SessionRegistry::Finish how) {
+  if (!in_session_) return Millis{0};
+  in_session_ = false;
+  return worker_.registry().finish(session_, ref(), how);
+}
+
+// The first event of a stream that may be legacy is complete; `end` bytes of the held ones are its.
+void Exchange::on_endpoint_event(size_t end) {
+  legacy_->decided = true;
+  const Backend &backend = worker_.backends().at(view_.backend);
+  const std::string_view own[] = {backend.server, legacy_->host};
+  const Result<std::string> target =
+      mcp::resolve_endpoint(legacy_->endpoint, legacy_->path, own, std::size(own));
+  if (!target) {
+    release(ReleaseReason::not_legacy);
+    log_warn("event=endpoint_refused backend={} detail={}", backend.name,
+             quoted(target.error().message));
+    drop_backend();
+    legacy_->held.clear();
+    if (response_started_) {
+      cut();
+    } else {
+      refuse(502, "Bad Gateway: the backend announced an endpoint that is not its own");
+    }
+    return;
+  }
+  bind(*target);
+  open_stream(StreamKind::legacy);
+  scan_events_ = true;
+  legacy_->held.replace(0, end, mcp::endpoint_event(legacy_->path, session_));
+}
+
+}  // namespace holdfast::proxy

@@ -1,0 +1,38 @@
+// The listening sockets as the master keeps them: one per address and worker (SO_REUSEPORT), a Unix
+// socket shared by all. They outlive serving processes and reloads, so that a port that lives never
+// loses a queued connection. Master thread only.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "common/result.h"
+#include "common/unique_fd.h"
+#include "proxy/config.h"
+
+namespace holdfast::proxy {
+
+class ListeningSockets {
+ public:
+  // Opens what `config` listens on and is not open yet; on failure nothing has changed and the
+  // error names the address. Sockets no longer configured are closed by prune().
+  Result<void> open(const Config &config, unsigned workers);
+  void prune(const Config &config);
+  // Worker by worker, in the order of config.listeners. Borrowed.
+  std::vector<int> fds(const Config &config, unsigned workers) const;
+  // The addresses as bound (port 0 resolved), in the order of config.listeners.
+  std::vector<std::string> bound(const Config &config) const;
+  ~ListeningSockets();
+
+ private:
+  struct Entry {
+    std::vector<UniqueFd> fds;  // one a worker; a Unix socket has one
+    std::string bound;
+    std::string unlink_path;
+  };
+  static Result<Entry> open_one(const Listener &listener, unsigned workers);
+  std::map<std::string, Entry> open_;  // by Listener::text
+};
+
+}  // namespace holdfast::proxy

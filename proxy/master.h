@@ -1,0 +1,99 @@
+// The process people see: reads the configuration, keeps the listeners, hears signals and `-s`,
+// starts the serving process and starts it again when it dies. Parses nothing from the network. One
+// thread, one loop.
+//
+//   starting ──ready──▶ serving ──TERM/QUIT──▶ stopping ──child ends──▶ exit 0
+//        ▲                 │ child dies
+//        └──── respawn ◀───┘ (at once; in a crash loop after 100 ms … 1 s)
+#pragma once
+
+#include <sys/types.h>
+
+#include <functional>
+#include <list>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/clock.h"
+#include "common/command_line.h"
+#include "common/daemon.h"
+#include "common/ev_ptr.h"
+#include "common/unix_listener.h"
+#include "proxy/config.h"
+#include "proxy/listening.h"
+#include "proxy/master_channel.h"
+
+namespace holdfast::proxy {
+
+// How a reload went, for whoever asked.
+struct ReloadResult {
+  bool ok = false;
+  std::string message;  // every error with FILE:LINE:COL, or what was done
+};
+
+class Master final : public UnixChannel::Handler {
+ public:
+  // `request` and what it gave at the first load. Borrows nothing.
+  Master(ConfRequest request, std::shared_ptr<const Config> config, ConfBundle bundle);
+  ~Master() override;
+  Master(const Master &) = delete;
+  Master &operator=(const Master &) = delete;
+
+  // Binds, writes the pid file, starts the child and serves until stopped. Returns the exit code;
+  // what failed before serving is printed.
+  int run();
+
+ private:
+  using Waiter = std::function<void(const ReloadResult &)>;
+
+  Result<void> prepare();
+  Result<void> open_control_socket();
+  bool spawn();
+  Result<void> configure_child();
+  void on_child_exit(pid_t pid, int status);
+  void on_channel();
+  void on_signal(int signal);
+  void stop(bool graceful);
+  void reload(Waiter done);
+  void finish_reload(const ReloadResult &result);
+  void announce() const;
+  void on_line(UnixChannel &channel, std::string_view line) override;
+  void on_closed(UnixChannel &channel, const Error &why) override;
+  static void on_signal_c(evutil_socket_t signal, short, void *self) noexcept;
+  static void on_channel_c(evutil_socket_t, short, void *self) noexcept;
+  static void on_respawn_c(evutil_socket_t, short, void *self) noexcept;
+  static void on_reload_late_c(evutil_socket_t, short, void *self) noexcept;
+
+  SystemClock clock_;
+  ConfRequest request_;
+  std::shared_ptr<const Config> config_;
+  ConfBundle bundle_;
+  // A configuration the child has been sent and has not answered for.
+  std::shared_ptr<const Config> next_config_;
+  ConfBundle next_bundle_;
+  std::vector<Waiter> waiters_;
+  unsigned workers_ = 1;
+  EventBasePtr base_;
+  std::vector<EventPtr> signal_events_;
+  EventPtr channel_event_;
+  EventPtr respawn_;
+  EventPtr reload_late_;
+  ListeningSockets sockets_;
+  std::unique_ptr<PidFile> pid_file_;
+  std::unique_ptr<UnixSocket> control_socket_;
+  std::unique_ptr<UnixListener> control_listener_;
+  std::list<std::unique_ptr<UnixChannel>> control_channels_;
+  UniqueFd channel_;
+  pid_t child_ = -1;
+  MonoTime spawned_{};
+  Millis respawn_delay_{0};
+  bool ready_ = false;
+  bool stopping_ = false;
+};
+
+// `-s stop|quit|reopen|reload`: speaks to the running master of this configuration. Prints the
+// outcome; returns the exit code. A reload is first read here, as nginx does.
+int signal_master(const Config &config, DaemonSignal signal);
+
+}  // namespace holdfast::proxy

@@ -1,0 +1,80 @@
+#include "proxy/own_answers.h"
+
+#include "proxy/mcp/rpc_scanner.h"
+
+namespace holdfast::proxy {
+namespace {
+
+std::string_view id_or_null(std::string_view raw_id) {
+  return mcp::echoable_id(raw_id) ? raw_id : std::string_view("null");
+}
+
+}  // namespace
+
+std::string rpc_error_body(std::string_view raw_id, int code, std::string_view message) {
+  std::string body = R"({"jsonrpc":"2.0","error":{"code":)";
+  body += std::to_string(code);
+  body += R"(,"message":")";
+  body += message;  // fixed texts of our own: nothing to escape
+  body += R"("},"id":)";
+  body += id_or_null(raw_id);
+  body += '}';
+  return body;
+}
+
+std::string message_event(std::string_view json) {
+  std::string event = "event: message\ndata: ";
+  event += json;
+  event += "\n\n";
+  return event;
+}
+
+std::string listen_result(std::string_view raw_id) {
+  const std::string_view id = id_or_null(raw_id);
+  std::string json = R"({"jsonrpc":"2.0","id":)";
+  json += id;
+  json +=
+      R"(,"result":{"resultType":"complete","_meta":{"io.modelcontextprotocol/subscriptionId":)";
+  json += id;
+  json += "}}}";
+  return json;
+}
+
+void append_json_string(std::string &out, std::string_view text) {
+  constexpr char kHex[] = "0123456789abcdef";
+  out += '"';
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      out.append({'\\', c});
+    } else if (byte < 0x20 || byte >= 0x7f) {
+      out.append("\\u00").append({kHex[byte >> 4], kHex[byte & 15]});
+    } else {
+      out += c;
+    }
+  }
+  out += '"';
+}
+
+std::string degraded_health(bool draining, const RegistryCounts &counts, bool users) {
+  std::string body = R"({"status":")";
+  body += draining ? "draining" : "degraded";
+  body += R"(","sessiond":"away","sessions":{"total":)" + std::to_string(counts.total);
+  body += R"(,"active":)" + std::to_string(counts.active);
+  if (users) {
+    body += R"(,"byUser":{)";
+    bool first = true;
+    for (const auto &[user, count] : counts.by_user) {
+      if (!first) body += ',';
+      first = false;
+      append_json_string(body, user);
+      body += ':' + std::to_string(count);
+    }
+    body += '}';
+  }
+  return body + "}}";
+}
+
+int rpc_code_for(int status) { return status == 404 ? kRpcSessionNotFound : kRpcServerError; }
+
+}  // namespace holdfast::proxy

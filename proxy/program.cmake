@@ -1,0 +1,9 @@
+# holdfast-proxy itself: master and serving process.
+hf_library(hf_proxy_program
+  listening.cpp
+  master.cpp
+  master_channel.cpp
+  serving.cpp
+  signal_master.cpp
+  LINK hf_proxy_data hf_proxy_control hf_conf hf_common)
+hf_program(holdfast-proxy main.cpp LINK hf_proxy_program)

@@ -1,0 +1,127 @@
+#include "proxy/route.h"
+
+#include <strings.h>
+
+#include <algorithm>
+
+namespace holdfast::proxy {
+namespace {
+
+bool equal_no_case(std::string_view a, std::string_view b) noexcept {
+  return a.size() == b.size() && ::strncasecmp(a.data(), b.data(), a.size()) == 0;
+}
+
+struct HostPort {
+  std::string_view host;  // IPv6 with its brackets
+  std::string_view port;  // empty when absent
+};
+
+HostPort split(std::string_view authority) noexcept {
+  const size_t bracket = authority.rfind(']');
+  const size_t colon = authority.rfind(':');
+  if (colon == std::string_view::npos || (bracket != std::string_view::npos && colon < bracket)) {
+    return {authority, {}};
+  }
+  return {authority.substr(0, colon), authority.substr(colon + 1)};
+}
+
+// "*.example.com" matches every name below example.com, never example.com itself.
+bool name_matches(std::string_view pattern, std::string_view host) noexcept {
+  if (!pattern.starts_with("*.")) return equal_no_case(pattern, host);
+  const std::string_view suffix = pattern.substr(1);
+  return host.size() > suffix.size() &&
+         equal_no_case(host.substr(host.size() - suffix.size()), suffix);
+}
+
+bool is_loopback_name(std::string_view host) noexcept {
+  if (equal_no_case(host, "localhost") || equal_no_case(host, "[::1]") ||
+      name_matches("*.localhost", host)) {
+    return true;
+  }
+  // 127.0.0.0/8 in its dotted form; anything else after "127." is a name somebody else may own.
+  if (!host.starts_with("127.")) return false;
+  return std::count(host.begin(), host.end(), '.') == 3 &&
+         host.find_first_not_of("0123456789.") == std::string_view::npos;
+}
+
+bool is_server_name(const Server &server, std::string_view host) noexcept {
+  return std::any_of(server.names.begin(), server.names.end(), [&](const std::string &name) {
+    return !name.empty() && name_matches(name, host);
+  });
+}
+
+std::string_view default_port(std::string_view scheme) noexcept {
+  return equal_no_case(scheme, "https") ? "443" : "80";
+}
+
+bool listed(const AllowedName &allowed, std::string_view scheme, const HostPort &at) noexcept {
+  if (!allowed.scheme.empty() && !scheme.empty() && !equal_no_case(allowed.scheme, scheme))
+    return false;
+  if (!name_matches(allowed.host, at.host)) return false;
+  if (allowed.port == "*") return true;
+  const std::string_view implied =
+      default_port(!scheme.empty() ? scheme : std::string_view(allowed.scheme));
+  const std::string_view wanted = allowed.port.empty() ? implied : std::string_view(allowed.port);
+  return (at.port.empty() ? implied : at.port) == wanted;
+}
+
+bool any_listed(const std::vector<AllowedName> &list, std::string_view scheme,
+                const HostPort &at) noexcept {
+  return std::any_of(list.begin(), list.end(),
+                     [&](const AllowedName &allowed) { return listed(allowed, scheme, at); });
+}
+
+bool allowed_by(const std::optional<std::vector<AllowedName>> &list, const Listener &listener,
+                const Server &server, std::string_view scheme, const HostPort &at) noexcept {
+  if (list && list->empty()) return true;  // switched off
+  if (list && any_listed(*list, scheme, at)) return true;
+  if (!listener.loopback) return !list;
+  return is_loopback_name(at.host) || is_server_name(server, at.host);
+}
+
+}  // namespace
+
+const Server &find_server(const Config &config, const Listener &listener,
+                          std::string_view host) noexcept {
+  const Server &fallback = config.servers[listener.default_server];
+  if (listener.servers.size() == 1) return fallback;
+  const std::string_view name = split(host).host;
+  const Server *best = nullptr;
+  size_t best_chars = 0;
+  for (const size_t index : listener.servers) {
+    const Server &server = config.servers[index];
+    for (const std::string &candidate : server.names) {
+      if (candidate.empty() || !name_matches(candidate, name)) continue;
+      if (!candidate.starts_with("*.")) return server;
+      if (candidate.size() > best_chars) {
+        best = &server;
+        best_chars = candidate.size();
+      }
+    }
+  }
+  return best != nullptr ? *best : fallback;
+}
+
+const Location *find_location(const Server &server, std::string_view path) noexcept {
+  for (const Location &location : server.locations) {
+    if (location.exact ? path == location.path : path.starts_with(location.path)) return &location;
+  }
+  return nullptr;
+}
+
+bool host_allowed(const Listener &listener, const Server &server, const ProxySettings &settings,
+                  std::string_view host) noexcept {
+  return allowed_by(settings.allowed_hosts, listener, server, {}, split(host));
+}
+
+bool origin_allowed(const Listener &listener, const Server &server, const ProxySettings &settings,
+                    std::string_view origin) noexcept {
+  if (settings.allowed_origins && settings.allowed_origins->empty()) return true;
+  if (!settings.allowed_origins && !listener.loopback) return true;
+  const size_t colon = origin.find("://");
+  if (colon == std::string_view::npos) return false;
+  return allowed_by(settings.allowed_origins, listener, server, origin.substr(0, colon),
+                    split(origin.substr(colon + 3)));
+}
+
+}  // namespace holdfast::proxy

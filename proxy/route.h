@@ -1,0 +1,28 @@
+// From a request's Host and path to the location that answers it, and whether its Host and Origin
+// may be answered at all. Pure: reads the configuration, keeps nothing, allocates nothing.
+#pragma once
+
+#include <string_view>
+
+#include "proxy/config.h"
+
+namespace holdfast::proxy {
+
+// The server block of a listener whose name matches (exact, then the longest "*.suffix"), else the
+// listener's default. `host` as received, with or without port.
+const Server &find_server(const Config &config, const Listener &listener,
+                          std::string_view host) noexcept;
+
+// The exact location of this path, else the longest prefix; nullptr when none matches. `path` is
+// raw.
+const Location *find_location(const Server &server, std::string_view path) noexcept;
+
+// DNS rebinding (SPEC section 3): on loopback listeners only loopback names, the server's names and
+// the listed hosts; elsewhere everything unless a list is set.
+bool host_allowed(const Listener &listener, const Server &server, const ProxySettings &settings,
+                  std::string_view host) noexcept;
+// The same for Origin ("null" is nobody's name). REQUIRES: the request has an Origin.
+bool origin_allowed(const Listener &listener, const Server &server, const ProxySettings &settings,
+                    std::string_view origin) noexcept;
+
+}  // namespace holdfast::proxy

@@ -1,0 +1,222 @@
+#include "proxy/serving.h"
+
+#include <csignal>
+
+#include "common/command_line.h"
+#include "common/daemon.h"
+#include "common/ids.h"
+#include "common/log.h"
+
+namespace holdfast::proxy {
+
+Serving::Serving(UniqueFd channel, std::string node)
+    : channel_(std::move(channel)), node_(std::move(node)), registry_(clock_) {}
+
+Serving::~Serving() {
+  // The channel's event lives on the control thread's loop.
+  channel_event_.reset();
+  workers_.clear();
+  control_.reset();
+}
+
+int Serving::run() {
+  // Until the first configuration there is no loop to wait in: the master sends it at once.
+  while (!control_ && !failed_) {
+    Result<std::optional<MasterMessage>> got = receive_message(channel_.get());
+    if (!got) return 1;
+    if (!*got) {
+      fd_set readable;
+      FD_ZERO(&readable);
+      FD_SET(channel_.get(), &readable);
+      (void)::select(channel_.get() + 1, &readable, nullptr, nullptr,
+                     nullptr);  // ignoring: the read tells
+      continue;
+    }
+    on_message(**got);
+  }
+  if (failed_) return 1;
+  channel_event_.reset(
+      event_new(control_->base(), channel_.get(), EV_READ | EV_PERSIST, &on_channel_c, this));
+  (void)event_add(channel_event_.get(), nullptr);
+  reply(MasterWord::ready, 0);
+  control_->run();
+  if (joiner_.joinable()) joiner_.join();
+  return 0;
+}
+
+void Serving::on_channel() {
+  for (;;) {
+    Result<std::optional<MasterMessage>> got = receive_message(channel_.get());
+    if (!got) {  // the master is gone: nobody could stop or reload us any more
+      (void)event_del(channel_event_.get());
+      log_error("event=master_lost detail=\"the serving process ends with its master\"");
+      stop(false);
+      return;
+    }
+    if (!*got) return;
+    on_message(**got);
+  }
+}
+
+void Serving::on_message(MasterMessage &message) {
+  switch (message.word) {
+    case MasterWord::listeners:
+      for (UniqueFd &fd : message.fds) listener_fds_.push_back(std::move(fd));
+      return;
+    case MasterWord::configure:
+      configure(message);
+      return;
+    case MasterWord::stop:
+      stop(message.number != 0);
+      return;
+    case MasterWord::reopen: {
+      const Result<void> reopened = log_reopen();
+      if (!reopened)
+        log_error("event=log_reopen_failed detail={}", quoted(reopened.error().message));
+      log_files_.reopen();
+      return;
+    }
+    case MasterWord::ready:
+    case MasterWord::configured:
+    case MasterWord::reload_wanted:
+      return;  // ours to say, not to hear
+  }
+}
+
+void Serving::configure(MasterMessage &message) {
+  std::string problem = "no configuration came with it";
+  std::shared_ptr<const Config> config;
+  if (!message.fds.empty()) {
+    const Result<std::string> text = read_memory_file(message.fds.front().get());
+    const Result<ConfBundle> bundle =
+        text ? ConfBundle::parse(*text) : Result<ConfBundle>(text.error());
+    if (bundle) {
+      BundleConfSource source(*bundle);
+      LoadedConf<Config> loaded = load_config(bundle->request, source);
+      config = loaded.config;
+      if (!config) problem = "the configuration the master accepted is refused here";
+    } else {
+      problem = bundle.error().message;
+    }
+  }
+  for (size_t i = 1; i < message.fds.size(); ++i)
+    listener_fds_.push_back(std::move(message.fds[i]));
+  const bool first = !control_;
+  const bool ok = config && (!first || start(config, static_cast<unsigned>(message.number)));
+  if (ok) {
+    distribute(config);
+  } else {
+    listener_fds_.clear();
+    log_error("event=configuration_refused detail={}", quoted(problem));
+    failed_ = first;
+  }
+  if (!first) reply(MasterWord::configured, ok ? 1 : 0, ok ? std::string() : problem);
+  if (reload_token_ != 0 && control_) {
+    control_->reloaded(reload_token_, ok, ok ? "" : problem);
+    reload_token_ = 0;
+  }
+}
+
+bool Serving::start(const std::shared_ptr<const Config> &config, unsigned workers) {
+  const Result<void> dropped = drop_privileges(config->run_as);
+  if (!dropped) {
+    log_error("event=privileges_kept detail={}", quoted(dropped.error().message));
+    return false;
+  }
+  std::vector<WorkerMailbox *> mailboxes;
+  for (unsigned i = 0; i < workers; ++i) {
+    mailboxes_.push_back(std::make_unique<WorkerMailbox>());
+    mailboxes.push_back(mailboxes_.back().get());
+  }
+  ControlOptions options;
+  options.socket_path = config->sessiond ? config->sessiond->link_path : std::string();
+  options.node = node_;
+  options.instance = mint_instance_id();
+  options.version = holdfast_version();
+  options.policy_names = config->session_policies;
+  ControlHooks hooks;
+  hooks.on_reload = [this](int64_t token) {
+    reload_token_ = token;
+    reply(MasterWord::reload_wanted, token);
+  };
+  hooks.stats = [this] { return stats(); };
+  hooks.on_drain = [this](bool on) {
+    for (const auto &mailbox : mailboxes_)
+      (void)mailbox->post(DrainWorker{on});  // ignoring: full only when stuck
+  };
+  control_ =
+      std::make_unique<Control>(options, clock_, registry_, backends_, mailboxes, std::move(hooks));
+  const WorkerContext context{clock_, registry_, *control_, backends_, backend_stats_, log_files_};
+  for (unsigned i = 0; i < workers; ++i) {
+    workers_.push_back(std::make_unique<Worker>(i, context, *mailboxes_[i]));
+  }
+  for (const auto &worker : workers_) threads_.emplace_back([w = worker.get()] { w->run(); });
+  return true;
+}
+
+void Serving::distribute(const std::shared_ptr<const Config> &config) {
+  config_ = config;
+  const size_t count = config->listeners.size();
+  for (size_t i = 0; i < mailboxes_.size(); ++i) {
+    SwapConfig swap;
+    swap.config = config;
+    for (size_t j = 0; j < count && i * count + j < listener_fds_.size(); ++j) {
+      swap.listener_fds.push_back(listener_fds_[i * count + j].release());
+    }
+    (void)mailboxes_[i]->post(std::move(swap));  // ignoring: full only when stuck
+  }
+  listener_fds_.clear();
+  control_->set_policy_names(config->session_policies);
+}
+
+void Serving::stop(bool graceful) {
+  for (const auto &mailbox : mailboxes_)
+    (void)mailbox->post(StopWorker{graceful});  // ignoring: full only when stuck
+  if (stopping_) return;
+  stopping_ = true;
+  joiner_ = std::thread([this] {
+    for (std::thread &thread : threads_) thread.join();
+    control_->stop();
+  });
+}
+
+void Serving::reply(MasterWord word, int64_t number, const std::string &text) {
+  const Result<void> sent = send_message(channel_.get(), word, number, text);
+  if (!sent) log_warn("event=master_unreachable detail={}", quoted(sent.error().message));
+}
+
+link::Stats Serving::stats() const {
+  link::Stats out;
+  for (const CounterRow &row : kCounterTable) {
+    int64_t total = 0;
+    for (const auto &worker : workers_) total += worker->counters().get(row.counter);
+    out.counters.emplace_back(row.word, total);
+  }
+  const size_t known = backends_.size();
+  for (size_t i = 0; i < known; ++i) {
+    const Backend &backend = backends_.at(static_cast<BackendId>(i));
+    link::BackendInfo info;
+    info.upstream = backend.upstream;
+    info.server = backend.server;
+    info.requests = backend_stats_.cells[i].requests.load(std::memory_order_relaxed);
+    info.errors = backend_stats_.cells[i].errors.load(std::memory_order_relaxed);
+    info.up = backend_stats_.cells[i].up.load(std::memory_order_relaxed);
+    if (backend.upstream != kManagementUpstream) out.backends.push_back(std::move(info));
+  }
+  return out;
+}
+
+void Serving::on_channel_c(evutil_socket_t, short, void *self) noexcept {
+  static_cast<Serving *>(self)->on_channel();
+}
+
+int serve(UniqueFd channel, const std::string &node) {
+  // Only the master hears signals: a Ctrl-C reaches both, and it alone decides.
+  for (const int signal : {SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH}) {
+    (void)std::signal(signal, SIG_IGN);
+  }
+  Serving serving(std::move(channel), node);
+  return serving.run();
+}
+
+}  // namespace holdfast::proxy

@@ -1,0 +1,73 @@
+// The serving process: N workers and the control thread, put together. Its main thread is the
+// control thread; it hears the master on a channel and ends when the master does.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "common/clock.h"
+#include "common/conf_source.h"
+#include "common/ev_ptr.h"
+#include "common/unique_fd.h"
+#include "proxy/access_log.h"
+#include "proxy/backend_directory.h"
+#include "proxy/config.h"
+#include "proxy/control.h"
+#include "proxy/counters.h"
+#include "proxy/master_channel.h"
+#include "proxy/session_registry.h"
+#include "proxy/worker.h"
+#include "proxy/worker_mailbox.h"
+
+namespace holdfast::proxy {
+
+class Serving {
+ public:
+  // Takes the channel to the master. The first `configure` message starts the workers.
+  Serving(UniqueFd channel, std::string node);
+  ~Serving();
+  Serving(const Serving &) = delete;
+  Serving &operator=(const Serving &) = delete;
+
+  // The process's body. Returns its exit code.
+  int run();
+
+ private:
+  void on_channel();
+  void on_message(MasterMessage &message);
+  void configure(MasterMessage &message);
+  bool start(const std::shared_ptr<const Config> &config, unsigned workers);
+  void distribute(const std::shared_ptr<const Config> &config);
+  void stop(bool graceful);
+  void reply(MasterWord word, int64_t number, const std::string &text = {});
+  link::Stats stats() const;
+  static void on_channel_c(evutil_socket_t, short, void *self) noexcept;
+
+  UniqueFd channel_;
+  std::string node_;
+  SystemClock clock_;
+  SessionRegistry registry_;
+  BackendDirectory backends_;
+  BackendStats backend_stats_;
+  LogFiles log_files_;
+  std::vector<std::unique_ptr<WorkerMailbox>> mailboxes_;
+  std::unique_ptr<Control> control_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<std::thread> threads_;
+  std::thread joiner_;  // waits for the workers, then stops the control thread
+  EventPtr channel_event_;
+  std::shared_ptr<const Config> config_;
+  std::vector<UniqueFd> listener_fds_;  // received, not yet given to workers
+  int64_t reload_token_ = 0;            // sessiond's, while its reload is under way
+  bool stopping_ = false;
+  bool failed_ = false;
+};
+
+// Runs a serving process to its end: what the master's child does after fork. Returns its exit
+// code.
+int serve(UniqueFd channel, const std::string &node);
+
+}  // namespace holdfast::proxy

@@ -1,0 +1,342 @@
+#include "proxy/worker.h"
+
+#include <cerrno>
+#include <cstring>
+
+#include "common/log.h"
+#include "proxy/control.h"
+#include "proxy/own_answers.h"
+#include "proxy/session_registry.h"
+
+namespace holdfast::proxy {
+namespace {
+
+constexpr timeval kTick{0, 100'000};  // TimerWheel::kTick
+constexpr unsigned kTicksPerSecond = 10;
+constexpr size_t kScannersMax = 64;  // kept for reuse
+constexpr size_t kCallsMax = 256;    // backend DELETEs under way at once
+constexpr Millis kStopGrace{5000};   // TERM: what is in flight gets so long
+constexpr uint64_t kSlotBits = 24;
+constexpr uint64_t kCountBits = 32;
+
+EventBasePtr make_base() {
+  event_config *options = event_config_new();
+  (void)event_config_set_flag(options, EVENT_BASE_FLAG_NOLOCK);
+  EventBasePtr base(event_base_new_with_config(options));
+  event_config_free(options);
+  return base;
+}
+
+}  // namespace
+
+Worker::Worker(uint32_t index, WorkerContext context, WorkerMailbox &mailbox)
+    : index_(index),
+      context_(context),
+      mailbox_(mailbox),
+      base_(make_base()),
+      wheel_(context.clock.now()) {
+  tick_.reset(event_new(base_.get(), -1, EV_PERSIST, &on_tick_c, this));
+  mail_.reset(event_new(base_.get(), mailbox.fd(), EV_READ | EV_PERSIST, &on_mail_c, this));
+  (void)event_add(tick_.get(), &kTick);
+  (void)event_add(mail_.get(), nullptr);
+}
+
+Worker::~Worker() {
+  // Everything that refers to the loop goes before the loop does.
+  acceptors_.clear();
+  calls_.clear();
+  adopted_.clear();
+  clients_.clear();
+  graveyard_.clear();
+  pools_.clear();
+}
+
+void Worker::run() {
+  while (!stopped_) {
+    if (event_base_loop(base_.get(), EVLOOP_ONCE) < 0) break;
+    now_fresh_ = false;
+    // Burying may bury more (a connection's exchange its backend connection).
+    while (!graveyard_.empty()) {
+      const std::vector<std::unique_ptr<Buried>> dead = std::move(graveyard_);
+      graveyard_.clear();
+    }
+    if (stopping_ && ((clients_.empty() && adopted_.empty()) || now() >= stop_due_))
+      stopped_ = true;
+    now_fresh_ = false;
+  }
+  for (const auto &log : access_writers_) {
+    if (log) log->flush();
+  }
+}
+
+MonoTime Worker::now() {
+  if (!now_fresh_) {
+    now_ = context_.clock.now();
+    now_fresh_ = true;
+  }
+  return now_;
+}
+
+void Worker::bury(std::unique_ptr<Buried> object) {
+  if (object) graveyard_.push_back(std::move(object));
+}
+
+// An exchange's number: worker (8 bits), count (32), slot (24). The slot finds it, the whole number
+// tells it from those that had the slot before.
+uint64_t Worker::enlist(Exchange &exchange) {
+  uint32_t slot = 0;
+  if (!free_slots_.empty()) {
+    slot = free_slots_.back();
+    free_slots_.pop_back();
+    slots_[slot] = &exchange;
+  } else {
+    slot = static_cast<uint32_t>(slots_.size());
+    slots_.push_back(&exchange);
+  }
+  const uint64_t count = next_exchange_++ & ((uint64_t{1} << kCountBits) - 1);
+  return (uint64_t{index_} << (kCountBits + kSlotBits)) | (count << kSlotBits) | slot;
+}
+
+void Worker::delist(uint64_t id) {
+  const auto slot = static_cast<uint32_t>(id & ((uint64_t{1} << kSlotBits) - 1));
+  slots_[slot] = nullptr;
+  free_slots_.push_back(slot);
+}
+
+Exchange *Worker::find(uint64_t id) noexcept {
+  const size_t slot = id & ((uint64_t{1} << kSlotBits) - 1);
+  if (slot >= slots_.size() || slots_[slot] == nullptr || slots_[slot]->id() != id) return nullptr;
+  return slots_[slot];
+}
+
+void Worker::adopt(std::unique_ptr<Exchange> exchange) {
+  const uint64_t id = exchange->id();
+  adopted_.emplace(id, std::move(exchange));
+}
+
+void Worker::retire(uint64_t id) {
+  const auto at = adopted_.find(id);
+  if (at == adopted_.end()) return;
+  bury(std::move(at->second));
+  adopted_.erase(at);
+}
+
+std::unique_ptr<mcp::RpcScanner> Worker::take_scanner() {
+  if (scanners_.empty()) {
+    auto fresh = std::make_unique<mcp::RpcScanner>();
+    fresh->reset();
+    return fresh;
+  }
+  std::unique_ptr<mcp::RpcScanner> scanner = std::move(scanners_.back());
+  scanners_.pop_back();
+  scanner->reset();
+  return scanner;
+}
+
+void Worker::give_scanner(std::unique_ptr<mcp::RpcScanner> scanner) {
+  if (scanner && scanners_.size() < kScannersMax) scanners_.push_back(std::move(scanner));
+}
+
+BackendPool &Worker::pool(BackendId backend) {
+  if (pools_.size() <= backend) pools_.resize(backend + 1);
+  if (!pools_[backend]) pools_[backend] = std::make_unique<BackendPool>(*this);
+  return *pools_[backend];
+}
+
+UpstreamState *Worker::upstream(const Config &config, size_t index) {
+  for (auto set = upstream_sets_.rbegin(); set != upstream_sets_.rend(); ++set) {
+    if (set->key == &config) return set->upstreams[index].get();
+  }
+  return nullptr;
+}
+
+void Worker::build_upstreams() {
+  UpstreamSet set;
+  set.config = config_;
+  set.key = config_.get();
+  for (const Upstream &upstream : config_->upstreams) {
+    std::vector<std::vector<BackendId>> backends;
+    for (const BackendServer &server : upstream.servers) {
+      backends.push_back(intern_server(context_.backends, upstream, server));
+    }
+    set.upstreams.push_back(std::make_unique<UpstreamState>(upstream, std::move(backends)));
+  }
+  upstream_sets_.push_back(std::move(set));
+}
+
+BackendId Worker::management_backend() {
+  if (!config_->sessiond) return kNoBackend;
+  std::string path = context_.control.http_socket();
+  if (path.empty()) path = config_->sessiond->http_path;
+  if (path.empty()) return kNoBackend;
+  if (path != management_path_) {
+    const std::optional<SocketAddress> address = SocketAddress::unix_path(path);
+    if (!address) return kNoBackend;
+    management_path_ = path;
+    management_backend_ = intern_address(context_.backends, std::string(kManagementUpstream),
+                                         "unix:" + path, *address);
+  }
+  return management_backend_;
+}
+
+void Worker::delete_at_backend(BackendId backend, std::string_view target,
+                               std::string_view backend_session) {
+  if (calls_.size() >= kCallsMax) {
+    log_warn("event=backend_delete_skipped backend={} detail=\"too many under way\"",
+             context_.backends.at(backend).name);
+    return;
+  }
+  auto call = std::make_unique<BackendCall>(*this, backend, std::string(target),
+                                            std::string(backend_session));
+  BackendCall *key = call.get();
+  calls_.emplace(key, std::move(call));
+  key->start();
+}
+
+void Worker::call_done(BackendCall &call) {
+  const auto at = calls_.find(&call);
+  if (at == calls_.end()) return;
+  bury(std::move(at->second));
+  calls_.erase(at);
+}
+
+OwnHealth Worker::own_health(std::string_view target, bool users) {
+  if (target == "/live") return {200, R"({"status":"ok"})"};
+  if (target == "/ready") {
+    const bool ready = !draining() && any_backend_up();
+    return {ready ? 200 : 503, ready ? R"({"ready":true})" : R"({"ready":false})"};
+  }
+  const RegistryCounts counts = context_.registry.counts(users);
+  return {200, degraded_health(draining(), counts, users)};
+}
+
+AccessWriter *Worker::access_writer(const Config &config, size_t index) {
+  const AccessLog &wanted = config.access_logs[index];
+  for (const auto &writer : access_writers_) {
+    if (writer->spec() == wanted) return writer.get();
+  }
+  access_writers_.push_back(std::make_unique<AccessWriter>(context_.log_files, wanted));
+  return access_writers_.back().get();
+}
+
+bool Worker::may_accept() {
+  if (clients_.size() < config_->worker_connections) return true;
+  accepting_paused_ = true;
+  for (const auto &acceptor : acceptors_) acceptor->pause(true);
+  return false;
+}
+
+void Worker::add_client(UniqueFd fd, size_t listener, const SocketAddress &peer) {
+  auto conn = std::make_unique<ClientConn>(*this, std::move(fd), listener, peer);
+  ClientConn *key = conn.get();
+  clients_.emplace(key, std::move(conn));
+}
+
+void Worker::remove(ClientConn &conn) {
+  const auto at = clients_.find(&conn);
+  if (at == clients_.end()) return;
+  bury(std::move(at->second));
+  clients_.erase(at);
+  if (accepting_paused_ && !stopping_) {
+    accepting_paused_ = false;
+    for (const auto &acceptor : acceptors_) acceptor->pause(false);
+  }
+}
+
+void Worker::note_accept_trouble(int sys_errno) {
+  if (now() - accept_trouble_logged_ < std::chrono::minutes{1}) return;
+  accept_trouble_logged_ = now();
+  log_error("event=accept_failed error={} detail=\"accepting pauses while it lasts\"",
+            quoted(std::strerror(sys_errno)));
+}
+
+void Worker::on_tick() {
+  wheel_.advance(now());
+  if (++ticks_ % kTicksPerSecond != 0) return;
+  for (const auto &pool : pools_) {
+    if (pool) pool->sweep(now());
+  }
+  for (const auto &log : access_writers_) log->flush();
+  bool up = upstream_sets_.empty() || upstream_sets_.back().upstreams.empty();
+  if (!upstream_sets_.empty()) {
+    for (const auto &upstream : upstream_sets_.back().upstreams) up = up || upstream->any_up(now());
+  }
+  any_backend_up_.store(up, std::memory_order_relaxed);
+  while (upstream_sets_.size() > 1 && upstream_sets_.front().config.expired()) {
+    upstream_sets_.erase(upstream_sets_.begin());
+  }
+}
+
+void Worker::on_mail() {
+  mail_box_.clear();
+  mailbox_.drain(mail_box_);
+  for (WorkerMessage &message : mail_box_) {
+    std::visit([this](auto &m) { on_message(m); }, message);
+  }
+}
+
+void Worker::on_message(AdmitAnswer &message) {
+  Exchange *exchange = find(message.exchange);
+  if (exchange != nullptr) exchange->on_admit(message);
+}
+
+void Worker::on_message(FinishExchange &message) {
+  Exchange *exchange = find(message.exchange);
+  if (exchange != nullptr) exchange->finish_for(message.reason);
+}
+
+void Worker::on_message(DeleteAtBackend &message) {
+  delete_at_backend(message.backend, message.target, message.backend_session);
+}
+
+void Worker::on_message(RestoreDone &) {
+  const std::vector<uint64_t> waiting = std::move(awaiting_restoration_);
+  awaiting_restoration_.clear();
+  for (const uint64_t id : waiting) {
+    Exchange *exchange = find(id);
+    if (exchange != nullptr) exchange->on_restored();
+  }
+}
+
+void Worker::on_message(SwapConfig &message) {
+  config_ = message.config;
+  build_upstreams();
+  // Same ports, other references: the sockets are shared with the old descriptors, nothing queued
+  // is lost.
+  acceptors_.clear();
+  for (size_t i = 0; i < message.listener_fds.size(); ++i) {
+    UniqueFd fd(message.listener_fds[i]);
+    if (fd && !stopping_) acceptors_.push_back(std::make_unique<Acceptor>(*this, std::move(fd), i));
+  }
+}
+
+void Worker::on_message(DrainWorker &message) { draining_ = message.on; }
+
+void Worker::on_message(StopWorker &message) {
+  const Millis grace = message.graceful ? config_->worker_shutdown_timeout : kStopGrace;
+  stop_due_ = std::min(stop_due_, now() + grace);
+  if (stopping_) return;
+  stopping_ = true;
+  acceptors_.clear();
+  stop_streams();
+}
+
+// Streams that would never end by themselves end now, properly; calls in flight may finish.
+void Worker::stop_streams() {
+  std::vector<ClientConn *> conns;
+  conns.reserve(clients_.size());
+  for (const auto &[conn, owner] : clients_) conns.push_back(conn);
+  for (ClientConn *conn : conns) {
+    if (conn->exchange() != nullptr) conn->exchange()->on_stop();
+    if (clients_.find(conn) != clients_.end()) conn->close_when_idle();
+  }
+}
+
+void Worker::on_tick_c(evutil_socket_t, short, void *self) noexcept {
+  static_cast<Worker *>(self)->on_tick();
+}
+void Worker::on_mail_c(evutil_socket_t, short, void *self) noexcept {
+  static_cast<Worker *>(self)->on_mail();
+}
+
+}  // namespace holdfast::proxy

@@ -1,0 +1,165 @@
+// One worker thread: an event loop with everything it serves. Shares with other threads only what
+// WorkerContext names; all else lives and dies here. The loop runs a turn, then buries what ended
+// in it.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "common/clock.h"
+#include "common/ev_ptr.h"
+#include "proxy/acceptor.h"
+#include "proxy/access_log.h"
+#include "proxy/backend_call.h"
+#include "proxy/backend_directory.h"
+#include "proxy/backend_pool.h"
+#include "proxy/client_conn.h"
+#include "proxy/config.h"
+#include "proxy/counters.h"
+#include "proxy/mcp/rpc_scanner.h"
+#include "proxy/net/timer_wheel.h"
+#include "proxy/upstream.h"
+#include "proxy/worker_mailbox.h"
+#include "proxy/worker_parts.h"
+
+namespace holdfast::proxy {
+
+class Control;
+class SessionRegistry;
+
+inline constexpr std::string_view kViaName = "holdfast";
+
+// What all workers share; borrowed, outlives every worker.
+struct WorkerContext {
+  const Clock &clock;
+  SessionRegistry &registry;
+  Control &control;
+  BackendDirectory &backends;
+  BackendStats &backend_stats;
+  LogFiles &log_files;
+};
+
+// What /health, /live and /ready say while sessiond is away.
+struct OwnHealth {
+  int status = 200;
+  std::string body;
+};
+
+class Worker {
+ public:
+  Worker(uint32_t index, WorkerContext context, WorkerMailbox &mailbox);
+  ~Worker();
+  Worker(const Worker &) = delete;
+  Worker &operator=(const Worker &) = delete;
+
+  // The thread's body: runs until StopWorker has been obeyed.
+  void run();
+  const Counters &counters() const noexcept { return counters_; }  // any thread may read
+  bool any_backend_up() const noexcept { return any_backend_up_.load(std::memory_order_relaxed); }
+
+  // ---- services for what the worker owns ----
+  uint32_t index() const noexcept { return index_; }
+  event_base *base() noexcept { return base_.get(); }
+  TimerWheel &wheel() noexcept { return wheel_; }
+  Scratch &scratch() noexcept { return *scratch_; }
+  Counters &counters() noexcept { return counters_; }
+  SessionRegistry &registry() noexcept { return context_.registry; }
+  Control &control() noexcept { return context_.control; }
+  BackendDirectory &backends() noexcept { return context_.backends; }
+  BackendStats &backend_stats() noexcept { return context_.backend_stats; }
+  const std::shared_ptr<const Config> &config() const noexcept { return config_; }
+  MonoTime now();  // constant within a turn of the loop, but for long ones
+  const Clock &clock() const noexcept { return context_.clock; }
+  bool draining() const noexcept { return draining_ || stopping_; }
+
+  // Destroys at the end of the turn.
+  void bury(std::unique_ptr<Buried> object);
+  // Exchanges by number, for messages from other threads.
+  uint64_t enlist(Exchange &exchange);
+  void delist(uint64_t id);
+  void await_restoration(uint64_t exchange) { awaiting_restoration_.push_back(exchange); }
+  // Exchanges whose client has left, until the backend has finished.
+  void adopt(std::unique_ptr<Exchange> exchange);
+  void retire(uint64_t id);
+
+  std::unique_ptr<mcp::RpcScanner> take_scanner();
+  void give_scanner(std::unique_ptr<mcp::RpcScanner> scanner);
+  BackendPool &pool(BackendId backend);
+  UpstreamState *upstream(const Config &config, size_t index);
+  BackendId management_backend();  // sessiond's HTTP socket; kNoBackend when there is none
+  void delete_at_backend(BackendId backend, std::string_view target,
+                         std::string_view backend_session);
+  void call_done(BackendCall &call);
+  OwnHealth own_health(std::string_view target, bool users);
+  AccessWriter *access_writer(const Config &config, size_t index);
+
+  // ---- connections ----
+  bool may_accept();
+  void add_client(UniqueFd fd, size_t listener, const SocketAddress &peer);
+  void remove(ClientConn &conn);
+  void note_accept_trouble(int sys_errno);
+
+ private:
+  struct UpstreamSet {
+    std::weak_ptr<const Config> config;
+    const Config *key = nullptr;
+    std::vector<std::unique_ptr<UpstreamState>> upstreams;
+  };
+  void on_tick();
+  void on_mail();
+  void on_message(AdmitAnswer &message);
+  void on_message(FinishExchange &message);
+  void on_message(DeleteAtBackend &message);
+  void on_message(RestoreDone &message);
+  void on_message(SwapConfig &message);
+  void on_message(DrainWorker &message);
+  void on_message(StopWorker &message);
+  void build_upstreams();
+  void stop_streams();
+  Exchange *find(uint64_t id) noexcept;
+  static void on_tick_c(evutil_socket_t, short, void *self) noexcept;
+  static void on_mail_c(evutil_socket_t, short, void *self) noexcept;
+
+  const uint32_t index_;
+  WorkerContext context_;
+  WorkerMailbox &mailbox_;
+  EventBasePtr base_;
+  std::unique_ptr<Scratch> scratch_ = std::make_unique<Scratch>();
+  Counters counters_;
+  TimerWheel wheel_;
+  EventPtr tick_;
+  EventPtr mail_;
+  std::shared_ptr<const Config> config_;
+  std::vector<UpstreamSet>
+      upstream_sets_;  // the current one last; older ones while exchanges use them
+  std::vector<std::unique_ptr<BackendPool>> pools_;  // by BackendId
+  std::vector<std::unique_ptr<Acceptor>> acceptors_;
+  std::unordered_map<ClientConn *, std::unique_ptr<ClientConn>> clients_;
+  std::unordered_map<uint64_t, std::unique_ptr<Exchange>> adopted_;
+  std::unordered_map<BackendCall *, std::unique_ptr<BackendCall>> calls_;
+  std::vector<Exchange *> slots_;  // by the slot bits of an exchange's number
+  std::vector<uint32_t> free_slots_;
+  std::vector<uint64_t> awaiting_restoration_;
+  std::vector<std::unique_ptr<mcp::RpcScanner>> scanners_;
+  std::vector<std::unique_ptr<Buried>> graveyard_;
+  std::vector<WorkerMessage> mail_box_;
+  std::vector<std::unique_ptr<AccessWriter>> access_writers_;
+  std::string management_path_;
+  BackendId management_backend_ = kNoBackend;
+  uint64_t next_exchange_ = 1;
+  MonoTime now_{};
+  MonoTime stop_due_ = MonoTime::max();
+  MonoTime accept_trouble_logged_{};
+  unsigned ticks_ = 0;
+  std::atomic<bool> any_backend_up_{true};
+  bool now_fresh_ = false;
+  bool accepting_paused_ = false;
+  bool draining_ = false;
+  bool stopping_ = false;
+  bool stopped_ = false;
+};
+
+}  // namespace holdfast::proxy
