@@ -170,7 +170,7 @@ void Core::on_message(LinkState &link, const link::Snapshot &snapshot, Turn &tur
 // Takes over what the proxy says of a session: only it knows.
 void Core::apply(Session &session, const link::Record &record, Turn &turn) {
   if (session.state == SessionState::opening) table_.open(session);
-  table_.set_backend(session, record.backend, record.backend_session);
+  table_.set_backend(session, record.backend, record.backend_session, record.target);
   session.created = turn.now - age_of(record.age_ms);
   session.last_activity = turn.now - age_of(record.idle_ms);
   session.in_flight = small_count_of(record.in_flight);
@@ -238,8 +238,8 @@ void Core::leave_ownerless(Instance &instance, Turn &turn) {
     } else {
       s->in_flight = 0;
       s->streams = 0;
-      s->unconfirmed = false;
       s->last_activity = s->last_use = turn.now;
+      if (s->unconfirmed) take_back(*s);
       reaper_.arm(*s, turn.now);
     }
     s = next;
@@ -257,10 +257,18 @@ void Core::forget_asks(Instance &instance, Turn &turn) {
     } else if (s->state == SessionState::closing) {
       if (s->look != Look::queued) enqueue(*s, true);
     } else {
+      if (s->unconfirmed) take_back(*s);
       reaper_.arm(*s, turn.now);
     }
     s = next;
   }
+}
+
+// A session that was handed back and not named since may never have arrived: nobody has it, and the
+// next connection gets it again.
+void Core::take_back(Session &session) {
+  const Instance &instance = *session.instance;
+  move_to(session, table_.instance(instance.node, instance.name + "?"));
 }
 
 // ---- small talk ----

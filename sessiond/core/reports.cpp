@@ -22,6 +22,7 @@ link::Record record_of(const Session &session, MonoTime now) {
   record.transport = session.transport;
   record.backend = session.backend->first;
   record.backend_session = session.backend_session;
+  record.target = session.target->first;
   record.age_ms = (now - session.created).count();
   record.idle_ms = (now - session.last_activity).count();
   record.in_flight = session.in_flight;

@@ -77,6 +77,7 @@ struct Session {
   PolicyState *policy = nullptr;
   Instance *instance = nullptr;
   const TextPool::Entry *backend = nullptr;
+  const TextPool::Entry *target = nullptr;  // of the request that opened it
   const TextPool::Entry *peer = nullptr;
   const TextPool::Entry *client_name = nullptr;
   const TextPool::Entry *client_version = nullptr;

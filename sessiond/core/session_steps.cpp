@@ -113,7 +113,7 @@ Session *Core::reported(LinkState &link, std::string_view id, Turn &turn) {
 void Core::on_message(LinkState &link, const link::Bound &bound, Turn &turn) {
   Session *const session = reported(link, bound.session, turn);
   if (session == nullptr) return;
-  table_.set_backend(*session, bound.backend, bound.backend_session);
+  table_.set_backend(*session, bound.backend, bound.backend_session, bound.target);
   session->seen = link.instance->snapshots_count;
   if (session->state == SessionState::opening) {
     table_.open(*session);

@@ -39,6 +39,7 @@ Session &SessionTable::add(const SessionId &id, const SessionIdentity &identity,
   session.policy = &policy;
   session.instance = &instance;
   session.backend = texts_.take({});
+  session.target = texts_.take({});
   session.peer = texts_.take(identity.peer);
   session.client_name = texts_.take(identity.client_name);
   session.client_version = texts_.take(identity.client_version);
@@ -60,11 +61,16 @@ void SessionTable::open(Session &session) {
 }
 
 void SessionTable::set_backend(Session &session, std::string_view backend,
-                               std::string_view backend_session) {
-  const TextPool::Entry *const taken = texts_.take(backend);
-  texts_.release(session.backend);
-  session.backend = taken;
+                               std::string_view backend_session, std::string_view target) {
+  replace(session.backend, backend);
+  replace(session.target, target);
   session.backend_session = backend_session;
+}
+
+void SessionTable::replace(const TextPool::Entry *&held, std::string_view text) {
+  const TextPool::Entry *const taken = texts_.take(text);  // before the release: it may be the same
+  texts_.release(held);
+  held = taken;
 }
 
 void SessionTable::move_to(Session &session, Instance &instance) {
@@ -78,8 +84,8 @@ void SessionTable::remove(Session &session) {
   --session.policy->sessions_count;
   session.instance->sessions.erase(session);
   prefixes_.remove(session);
-  for (const TextPool::Entry *text :
-       {session.backend, session.peer, session.client_name, session.client_version}) {
+  for (const TextPool::Entry *text : {session.backend, session.target, session.peer,
+                                      session.client_name, session.client_version}) {
     texts_.release(text);
   }
   User &user = *session.user;

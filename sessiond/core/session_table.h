@@ -46,7 +46,8 @@ class SessionTable {
                PolicyState &policy, MonoTime now);
   // A reservation becomes a session. REQUIRES: state `opening`.
   void open(Session &session);
-  void set_backend(Session &session, std::string_view backend, std::string_view backend_session);
+  void set_backend(Session &session, std::string_view backend, std::string_view backend_session,
+                   std::string_view target);
   // REQUIRES: look is not `queued` (the queue belongs to the old instance).
   void move_to(Session &session, Instance &instance);
   // REQUIRES: look is `none`. Destroys the session, and its user with the last one.
@@ -73,6 +74,7 @@ class SessionTable {
   }
 
  private:
+  void replace(const TextPool::Entry *&held, std::string_view text);
   void count(User &user, const PolicyState &policy, bool more);
 
   std::unordered_map<SessionId, Session, SessionIdHash, SessionIdEqual> sessions_;

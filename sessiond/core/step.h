@@ -31,8 +31,8 @@
 
 namespace holdfast::sessiond {
 
-// Records sent in one piece of a restore: at the largest record below the link's queue bound.
-inline constexpr size_t kRestoredPerPiece = 256;
+// Records sent in one piece of a restore: even of the longest ones the link's queue holds as many.
+inline constexpr size_t kRestoredPerPiece = 128;
 // Asks a proxy may leave unanswered: enough to keep it busy, far below the link's queue bound.
 inline constexpr size_t kAsksUnansweredMax = 2048;
 // Admissions that may wait for an eviction; beyond it they are refused at once.
@@ -126,6 +126,7 @@ class Core {
   void forget_waiting(LinkId link);
   void restore_some(LinkState &link, Turn &turn);
   void restore(Session &session, LinkState &link, Turn &turn);
+  void take_back(Session &session);
   void apply(Session &session, const link::Record &record, Turn &turn);
 
   // session_steps.cpp

@@ -1,4 +1,3 @@
 # Tests of this folder; paths are relative to tests/.
-include(fuzz/codec.cmake)
 include(fuzz/link.cmake)
 include(fuzz/mcp.cmake)

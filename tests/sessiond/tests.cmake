@@ -2,3 +2,4 @@
 include(sessiond/core.cmake)
 include(sessiond/admin.cmake)
 include(sessiond/config.cmake)
+include(sessiond/program.cmake)

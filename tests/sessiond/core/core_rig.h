@@ -96,7 +96,7 @@ class Rig {
     say(link, message);
   }
   void bind(LinkId link, const std::string &id) {
-    say(link, link::Bound{id, "everything/127.0.0.1:3001", "backend-" + id});
+    say(link, link::Bound{id, "everything/127.0.0.1:3001", "backend-" + id, "/mcp"});
   }
   // Admitted and bound.
   void open(LinkId link, const std::string &id, const std::string &user = "-",
