@@ -14,13 +14,12 @@
 #include "common/clock.h"
 #include "common/link_messages.h"
 #include "common/result.h"
+#include "proxy/admission_room.h"
+#include "proxy/session_link.h"
 #include "proxy/session_registry.h"
 #include "proxy/worker_mailbox.h"
 
 namespace holdfast::proxy {
-
-// when_sessiond_down (SPEC section 3).
-enum class WhenDown : uint8_t { automatic, serve, refuse };
 
 struct ControlOptions {
   std::string
@@ -29,6 +28,8 @@ struct ControlOptions {
   std::string instance;
   std::string version;
   std::vector<std::string> policy_names;  // session_policy names in use
+  std::vector<uid_t> allow_uids;          // whom sessiond may run as, besides root and our own uid
+  LinkTiming timing;
 };
 
 // Everything the control thread needs from its process, as callbacks on the control thread.
@@ -70,7 +71,7 @@ class Control {
   // to it.
   event_base *base() noexcept;
   void run();   // until stop()
-  void stop();  // any thread
+  void stop();  // any thread; what was reported before is still written (at most 2 s)
   void reloaded(int64_t token, bool ok, std::string message);
   void set_policy_names(
       std::vector<std::string> names);  // after a reload; sends a new hello if they changed

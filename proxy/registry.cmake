@@ -7,3 +7,10 @@ hf_library(hf_proxy_registry
   session_shard.cpp
   worker_mailbox.cpp
   LINK hf_common hf_link hf_proxy_mcp)
+
+# The control thread: admission and the link to sessiond.
+hf_library(hf_proxy_control
+  admission_room.cpp
+  control.cpp
+  session_link.cpp
+  LINK hf_proxy_registry hf_link)

@@ -6,15 +6,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "common/close_reason.h"
-#include "common/ev_ptr.h"
-#include "common/unique_fd.h"
 #include "proxy/backend_directory.h"
+#include "proxy/wake_queue.h"
 
 namespace holdfast::proxy {
 
@@ -61,17 +59,14 @@ class WorkerMailbox {
   static constexpr size_t kMessagesMax =
       1 << 20;  // one FinishExchange per stream of a full worker, and room
 
-  WorkerMailbox();
   // Any thread. False: full (the message is dropped; only possible when the worker is stuck).
   bool post(WorkerMessage message);
-  // Worker thread: the descriptor to watch, and everything that has come.
-  int fd() const noexcept { return wake_.get(); }
+  // Worker thread: the descriptor to watch, and everything that has come (replaces `out`).
+  int fd() const noexcept { return queue_.fd(); }
   void drain(std::vector<WorkerMessage> &out);
 
  private:
-  std::mutex mutex_;
-  std::vector<WorkerMessage> queue_;
-  UniqueFd wake_;
+  WakeQueue<WorkerMessage> queue_;
 };
 
 }  // namespace holdfast::proxy

@@ -21,7 +21,7 @@ endif()
 
 # e2e(NAME): tests/e2e/NAME_test.cpp.
 function(e2e name)
-  hf_test(e2e_${name}_test e2e/${name}_test.cpp LINK hf_test_support LABEL e2e TIMEOUT 60 WORKER)
+  hf_test(e2e_${name}_test e2e/${name}_test.cpp LINK hf_test_support LABEL e2e TIMEOUT 60)
 endfunction()
 
 e2e(demo)

@@ -30,7 +30,7 @@ struct Arena {
   }
   void bind(size_t slot, uint64_t generation_now) {
     const std::string id = id_of(slot, generation_now);
-    registry.bind({id, kAlice, "", Transport::streamable, 0, "b", "", "", ""}, false, kOpener);
+    registry.bind({id, kAlice, "", Transport::streamable, 0, "b", "", "", "", ""}, false, kOpener);
     registry.finish(id, kOpener, SessionRegistry::Finish::answered);
     generation[slot] = generation_now;
   }

@@ -405,7 +405,8 @@ HF_TEST(a_policy_that_is_gone_is_replaced_by_the_top_level_one) {
 HF_TEST(before_any_policy_is_known_the_defaults_hold) {
   FakeClock clock;
   SessionRegistry registry(clock);
-  registry.bind({kId, kAlice, "team", Transport::streamable, 0, "b", "", "", "", ""}, true, kOpener);
+  registry.bind({kId, kAlice, "team", Transport::streamable, 0, "b", "", "", "", ""}, true,
+                kOpener);
   clock.advance(std::chrono::minutes{59});
   HF_EQ(registry.counts(false).active, 1);
   clock.advance(std::chrono::minutes{1});

@@ -1,9 +1,6 @@
 #include "tests/support/pair.h"
 
 #include <algorithm>
-#include <csignal>
-#include <cstdlib>
-#include <exception>
 
 #include "tests/support/hf_test.h"
 
@@ -63,32 +60,6 @@ Pair::Pair(PairOptions options) : options_(std::move(options)) {
   if (options_.start_sessiond) start_sessiond();
   start_proxy();
   if (options_.start_sessiond) wait_linked();
-}
-
-namespace {
-
-void stop_cleanly(Process *process, const char *name) {
-  if (process == nullptr || !process->running()) return;
-  std::string complaint;
-  try {
-    process->signal(SIGTERM);
-    const Exit exit = process->wait_exit();
-    if (exit == Exit{false, 0}) return;
-    complaint = "ended with " + std::string(exit.signalled ? "signal " : "status ") +
-                std::to_string(exit.code) + "; its output:\n" + process->out() + process->err();
-  } catch (const TestFailure &failure) {
-    complaint = failure.what;
-  }
-  print_error("%s, asked to stop: %s\n", name, complaint.c_str());
-  std::_Exit(98);  // a destructor cannot fail a test, and this must not pass unseen
-}
-
-}  // namespace
-
-Pair::~Pair() {
-  if (std::uncaught_exceptions() > 0) return;  // the test has failed already, with better reasons
-  stop_cleanly(proxy_.get(), "holdfast-proxy");
-  stop_cleanly(sessiond_.get(), "holdfast-sessiond");
 }
 
 std::string Pair::sessiond_conf(const PairOptions &options) const {

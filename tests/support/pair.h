@@ -1,7 +1,6 @@
 // What a user runs, in a directory of its own: the demo backend, holdfast-sessiond and
-// holdfast-proxy in front, on ports the kernel chose. Ready when constructed. At the end both
-// daemons are asked to stop, and one that does not exit 0 ends the test program with 98: every test
-// also checks the way out. One thread at a time.
+// holdfast-proxy in front, on ports the kernel chose. Ready when constructed; all of it ends with
+// the object. One thread at a time.
 #pragma once
 
 #include <cstdint>
@@ -59,9 +58,6 @@ Json backend_state(uint16_t port);
 class Pair {
  public:
   explicit Pair(PairOptions options = {});
-  ~Pair();
-  Pair(const Pair &) = delete;
-  Pair &operator=(const Pair &) = delete;
 
   uint16_t proxy_port() const { return proxy_port_; }
   uint16_t backend_port() const { return backend_port_; }

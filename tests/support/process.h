@@ -67,7 +67,6 @@ class Process {
   void take(int which, std::string_view bytes);
   std::string text_of(int which) const;
   std::string everything() const;  // REQUIRES: mutex_ held
-  void check_sanitizers() const;
 
   std::string name_;
   pid_t pid_ = -1;

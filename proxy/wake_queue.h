@@ -1,0 +1,62 @@
+// A queue from any thread to one event loop: post() never blocks and makes fd() readable, the loop
+// drains. Bounded by whoever posts. Owned by the receiving side; outlives all senders.
+#pragma once
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "common/unique_fd.h"
+
+namespace holdfast::proxy {
+
+template <class T>
+class WakeQueue {
+ public:
+  // Throws std::system_error: queues are made at start-up, where a process without descriptors has
+  // nothing to go on with.
+  WakeQueue() : wake_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+    if (!wake_) throw std::system_error(errno, std::system_category(), "eventfd");
+  }
+
+  // Any thread. Takes the item; false: `items_max` already wait, the item is left as it was.
+  bool post(T &&item, size_t items_max) {
+    bool was_empty = false;
+    {
+      const std::lock_guard lock(mutex_);
+      if (items_.size() >= items_max) return false;
+      was_empty = items_.empty();
+      items_.push_back(std::move(item));
+    }
+    if (was_empty) {
+      const uint64_t one = 1;
+      (void)!write(wake_.get(), &one, sizeof one);  // ignoring: EAGAIN means it is readable already
+    }
+    return true;
+  }
+
+  // The receiving thread: the descriptor to watch, and everything that has come; replaces `out`.
+  int fd() const noexcept { return wake_.get(); }
+  void drain(std::vector<T> &out) {
+    out.clear();
+    // The wake-up is taken back before the items: one posted in between wakes the loop again.
+    uint64_t wakes_count = 0;
+    (void)!read(wake_.get(), &wakes_count, sizeof wakes_count);  // ignoring: EAGAIN, nothing came
+    const std::lock_guard lock(mutex_);
+    out.swap(items_);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<T> items_;
+  UniqueFd wake_;
+};
+
+}  // namespace holdfast::proxy
