@@ -5,5 +5,6 @@ hf_library(hf_sessiond_admin
   admin_server.cpp
   admin_show.cpp
   service_report.cpp
+  session_lookup.cpp
   session_report.cpp
   LINK hf_link hf_sessiond_core hf_sessiond_config)

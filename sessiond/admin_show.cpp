@@ -1,18 +1,17 @@
 // The admin commands that read.
 #include <algorithm>
-#include <memory>
 #include <optional>
 
 #include "common/log.h"
 #include "common/units.h"
 #include "sessiond/admin_handlers.h"
 #include "sessiond/service_report.h"
+#include "sessiond/session_lookup.h"
 #include "sessiond/session_report.h"
 
 namespace holdfast::sessiond {
 namespace {
 
-constexpr size_t kCandidatesShownMax = 10;
 constexpr size_t kListPieceBytes = 64 * 1024;
 
 std::string json_line(std::string json) {
@@ -141,16 +140,15 @@ struct ListCursor {
 };
 
 void list_sessions_of(const AdminCall &call, const ListRequest &request) {
-  auto cursor = std::make_shared<ListCursor>(ListCursor{call.service, {}, {}, {}, {}, {}});
-  cursor->whole_id = request.whole_id;
-  cursor->json = call.json;
+  ListCursor cursor{call.service, {}, request.whole_id, call.json};
   const MonoTime now = call.service.clock().now();
   for (const Session *session :
        list_sessions(call.service.core(), request.filter, SIZE_MAX, now).sessions) {
     if (request.state && to_word(standing_of(*session)) != *request.state) continue;
-    cursor->ids.push_back(*session->id);
+    cursor.ids.push_back(*session->id);
   }
-  call.reply(AdminAnswer{{}, [cursor](std::string &out) { return cursor->next(out); }, {}});
+  auto next = [cursor = std::move(cursor)](std::string &out) mutable { return cursor.next(out); };
+  call.reply(AdminAnswer{{}, std::move(next), {}});
 }
 
 void show_one_session(const AdminCall &call, const ListRequest &request) {
@@ -185,27 +183,9 @@ std::string setting_line(const Setting &setting, bool with_origin) {
 }  // namespace
 
 const Session *find_session_or_fail(const AdminCall &call, std::string_view text) {
-  if (text.size() < kPrefixCharsMin) {
-    call.fail(AdminFault::usage, "\"" + std::string(text) + "\" is too short for a session id; " +
-                                     std::to_string(kPrefixCharsMin) + " characters at least");
-    return nullptr;
-  }
-  const Core &core = call.service.core();
-  const auto found = core.table().find_by_prefix(text, kCandidatesShownMax + 1);
-  if (found.size() == 1) return found[0];
-  if (found.empty()) {
-    const Tombstone *grave = core.tombstones().find(text);
-    call.fail(AdminFault::not_found,
-              "no session " + quoted(text.substr(0, kHandleChars)) +
-                  (grave == nullptr ? "" : "; it ended: " + std::string(to_word(grave->reason))));
-    return nullptr;
-  }
-  std::string message = quoted(text, 64) + " is ambiguous:";
-  for (size_t i = 0; i < std::min(found.size(), kCandidatesShownMax); ++i) {
-    message += (i == 0 ? " " : ", ") + std::string(handle_of(found[i]->id->text()));
-  }
-  call.fail(AdminFault::usage, message + (found.size() > kCandidatesShownMax ? ", …" : ""));
-  return nullptr;
+  const SessionLookup found = look_up_session(call.service.core(), text);
+  if (found.session == nullptr) call.fail(found.fault, found.message);
+  return found.session;
 }
 
 void show_sessions(const AdminCall &call) {
