@@ -25,8 +25,11 @@ function(e2e name)
 endfunction()
 
 e2e(demo)
-if(TARGET holdfast-proxy AND TARGET holdfast-sessiond)
-  foreach(name admin caps env errors expiry health legacy modern persistent relay reload
+if(TARGET holdfast-sessiond)
+  e2e(env)
+endif()
+if(TARGET holdfast-proxy AND TARGET holdfast-sessiond AND TARGET holdfastctl)
+  foreach(name admin caps errors expiry health legacy modern persistent relay reload
           sessiond_restart shutdown streamable users)
     e2e(${name})
   endforeach()
