@@ -258,7 +258,7 @@ void ClientConn::on_writable() {
 
 void ClientConn::exchange_done(bool keep_alive) {
   exchange_over_ = true;
-  keep_alive_ = keep_alive && !closing_ && !half_closed_;
+  keep_alive_ = keep_alive && !closing_ && !(half_closed_ && input_.empty());
   if (!processing_) settle();
 }
 
@@ -329,7 +329,7 @@ void ClientConn::discard() {
 }
 
 void ClientConn::on_eof() {
-  if (half_closed_) return;
+  if (half_closed_ && exchange_) return;
   if (!exchange_ || !exchange_->request_complete()) {
     close(StreamReason::client_closed);
     return;

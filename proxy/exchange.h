@@ -39,7 +39,10 @@ inline constexpr size_t kOutputHighBytes = 64 * 1024;  // above: the producer is
 inline constexpr size_t kOutputLowBytes = 16 * 1024;   // below: it is again
 inline constexpr Millis kStreamWriteStall{300'000};    // a stream's client that reads nothing
 inline constexpr Millis kBodyStall{60'000};            // a finite answer that stops coming
-inline constexpr Millis kLegacyHoldMax{3000};          // a stream's head waits for its first event
+inline constexpr Millis kShortStream{
+    1000};  // answers as streams shorter than this are not reported
+inline constexpr Millis kDetachedStall{600'000};  // a backend that goes on for a client that left
+inline constexpr Millis kLegacyHoldMax{3000};     // a stream's head waits for its first event
 
 class Exchange final : public BackendUser,
                        public WheelTimer::User,
@@ -140,6 +143,7 @@ class Exchange final : public BackendUser,
   void bind(std::string_view backend_session);
   void release(ReleaseReason reason);
   void open_stream(StreamKind kind);
+  void report_opened();
   void session_answered(const http::ResponseHead &head);
   void opening_answered(const http::ResponseHead &head);
   void on_endpoint_event(size_t end);
@@ -217,6 +221,7 @@ class Exchange final : public BackendUser,
   MonoTime write_due_ = MonoTime::max();
   MonoTime heartbeat_due_ = MonoTime::max();
   MonoTime hold_due_ = MonoTime::max();
+  MonoTime opened_due_ = MonoTime::max();
   StreamKind stream_kind_ = StreamKind::get;
   StreamReason end_reason_ = StreamReason::complete;
   http::Method method_ = http::Method::get;
@@ -234,9 +239,10 @@ class Exchange final : public BackendUser,
   bool http10_ = false;
   bool modern_ = false;
   bool json_body_ = false;
-  bool accepts_stream_ = false;
-  bool is_call_ = false;     // a JSON-RPC request: no time limit but call_timeout
-  bool in_session_ = false;  // registered with the registry: finish() is owed
+  bool accepts_stream_ = false;  // the answer may be an event stream
+  bool asks_stream_ = false;     // a GET that wants one
+  bool is_call_ = false;         // a JSON-RPC request: no time limit but call_timeout
+  bool in_session_ = false;      // registered with the registry: finish() is owed
   bool classified_ = false;
   bool admitted_ = false;  // a reservation is held: bound or released is owed
   bool persistent_ = false;

@@ -21,7 +21,7 @@ constexpr std::string_view kJson = "application/json";
 
 // Whether an error of ours is told in JSON-RPC: to whoever speaks it, in any era.
 bool Exchange::speaks_rpc() const noexcept {
-  return json_body_ || accepts_stream_ || kind_ == Kind::session || kind_ == Kind::legacy_post;
+  return json_body_ || asks_stream_ || kind_ == Kind::session || kind_ == Kind::legacy_post;
 }
 
 void Exchange::refuse(int status, std::string_view message, std::string_view extra_name,
@@ -224,7 +224,13 @@ bool Exchange::on_client_gone(StreamReason reason) {
       method_ == http::Method::post &&
       (kind_ == Kind::session || kind_ == Kind::initialize || kind_ == Kind::legacy_post);
   if (drains) {
+    // Nobody waits on this connection any more: from now on the request holds its session for one
+    // timeout, not for as long as the backend takes.
+    (void)leave_session(
+        SessionRegistry::Finish::open_ended);  // ignoring: the stream's end is reported later
     backend_->pause_reading(false);
+    stall_due_ = worker_.now() + kDetachedStall;
+    rearm();
     return true;
   }
   drop_backend();
@@ -267,6 +273,7 @@ void Exchange::complete() {
   }
   finished(end_reason_);
   if (client_ == nullptr) {
+    worker_.registry().on_response(session_, request_id_);
     worker_.retire(id_);
   } else {
     client_->exchange_done(keep_alive_ && request_complete_);
@@ -320,8 +327,8 @@ void Exchange::arm_for_head() {
 // Deadlines that move with progress are only looked at when the timer fires: re-arming is for
 // earlier ones, so that the usual request touches the wheel once.
 void Exchange::rearm() {
-  const MonoTime due =
-      std::min({connect_due_, head_due_, stall_due_, write_due_, heartbeat_due_, hold_due_});
+  const MonoTime due = std::min(
+      {connect_due_, head_due_, stall_due_, write_due_, heartbeat_due_, hold_due_, opened_due_});
   if (due == MonoTime::max()) {
     timer_.disarm();
   } else if (!timer_.armed() || timer_.due() > due) {
@@ -373,6 +380,7 @@ bool Exchange::on_due(MonoTime now) {
     client_->abort(true);
     return false;
   }
+  if (opened_due_ <= now) report_opened();
   if (heartbeat_due_ <= now && event_stream_) heartbeat();
   return phase_ != Phase::done;
 }

@@ -41,6 +41,7 @@ void Exchange::read_flags(const http::RequestHead &head) {
   request_framing_ = head.framing;
   const std::string_view accept = head.fields.value(http::FieldId::accept);
   accepts_stream_ = mcp::accepts(accept, "text/event-stream");
+  asks_stream_ = method_ == http::Method::get && mcp::asks_for_stream(accept);
   modern_ = mcp::is_modern_version(head.fields.value(http::FieldId::mcp_protocol_version));
   const std::string_view type = head.fields.value(http::FieldId::content_type);
   json_body_ = method_ == http::Method::post && has_body(head.framing) &&

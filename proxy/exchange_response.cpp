@@ -47,7 +47,7 @@ void Exchange::on_backend_head(const http::ResponseHead &head) {
     session_answered(head);
   }
   if (client_ == nullptr) {
-    if (!in_session_) {
+    if (kind_ == Kind::initialize) {
       drop_backend();
       finished(StreamReason::client_closed);
       worker_.retire(id_);
@@ -142,7 +142,11 @@ void Exchange::on_backend_data(std::string_view data) {
   } else {
     stall_due_ = worker_.now() + kBodyStall;
   }
-  if (client_ != nullptr) add_client_data(data);
+  if (client_ != nullptr) {
+    add_client_data(data);
+  } else {
+    stall_due_ = worker_.now() + kDetachedStall;
+  }
 }
 
 void Exchange::add_client_data(std::string_view data) {
@@ -230,7 +234,7 @@ void Exchange::on_sse_event(const mcp::SseEvent &event, size_t end) {
 void Exchange::note_responses() {
   for (const mcp::RpcMessage &message : *scanner_) {
     if (!message.is_response()) continue;
-    if (in_session_) worker_.registry().on_response(session_, message.id);
+    worker_.registry().on_response(session_, message.id);
     if (message.id == request_id_) answered_ = true;
   }
 }

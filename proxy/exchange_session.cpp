@@ -58,11 +58,15 @@ void Exchange::decide(const http::RequestHead &head) {
   if (scanner_ && scanner_->size() > 0 && !scanner_->batch()) {
     const mcp::RpcMessage &message = scanner_->first();
     request_id_ = message.id;
-    is_call_ = message.is_request() || message.has_method;
+    is_call_ = message.is_request();
     if (log_) {
       log_->rpc_method = message.method;
       log_->tool = message.tool_name;
     }
+  }
+  if (scanner_ && scanner_->batch()) {
+    is_call_ = std::any_of(scanner_->begin(), scanner_->end(),
+                           [](const auto &m) { return m.is_request(); });
   }
   phase_ = Phase::forwarding;
   const std::string_view session = head.fields.value(http::FieldId::mcp_session_id);
@@ -70,7 +74,7 @@ void Exchange::decide(const http::RequestHead &head) {
     decide_post(head);
   } else if (!session.empty() && !modern_) {
     enter_session(Kind::session, session);
-  } else if (method_ == http::Method::get && accepts_stream_ && !modern_) {
+  } else if (asks_stream_ && !modern_) {
     kind_ = Kind::legacy_open;
     legacy_ = std::make_unique<ExchangeLegacy>();
     legacy_->path = head.path;
@@ -225,12 +229,23 @@ void Exchange::release(ReleaseReason reason) {
   session_.clear();
 }
 
+// Most answers to a POST are streams of a few milliseconds: sessiond hears of those that last.
 void Exchange::open_stream(StreamKind kind) {
   stream_kind_ = kind;
+  worker_.registry().add_stream(session_, ref());
+  if (kind == StreamKind::post) {
+    opened_due_ = worker_.now() + kShortStream;
+    rearm();
+  } else {
+    report_opened();
+  }
+}
+
+void Exchange::report_opened() {
+  opened_due_ = MonoTime::max();
   stream_opened_ = true;
   worker_.counters().add(Counter::streams_open);
-  worker_.registry().add_stream(session_, ref());
-  worker_.control().report(link::Opened{session_, static_cast<int64_t>(id_), kind});
+  worker_.control().report(link::Opened{session_, static_cast<int64_t>(id_), stream_kind_});
 }
 
 // The head of an answer to something that may open a session.

@@ -89,6 +89,12 @@ bool accepts(std::string_view accept, std::string_view type) {
   return admitted;
 }
 
+bool asks_for_stream(std::string_view accept) {
+  if (accept.empty() || accept == "*/*") return true;
+  return accept.find("text/event-stream") != std::string_view::npos &&
+         accepts(accept, "text/event-stream");
+}
+
 bool content_type_is(std::string_view content_type, std::string_view type) {
   return iequals(trim_ows(content_type.substr(0, content_type.find(';'))), type);
 }

@@ -17,6 +17,11 @@ bool is_modern_version(std::string_view version);
 // say so.
 bool accepts(std::string_view accept, std::string_view type);
 
+// True when a GET with this Accept asks for an event stream: it names text/event-stream, or names
+// nothing in particular ("*/*" alone, or no Accept), as simple clients and curl do. A browser's
+// list with "*/*" at its end is not such a request.
+bool asks_for_stream(std::string_view accept);
+
 // True when a Content-Type value's media type equals `type`, parameters ignored, without case.
 bool content_type_is(std::string_view content_type, std::string_view type);
 
