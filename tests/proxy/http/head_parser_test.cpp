@@ -118,6 +118,7 @@ HF_TEST(request_lines_are_judged) {
       {"GET / HTTP/1.1 \r\n" + host, 400},
       {"GET\t/ HTTP/1.1\r\n" + host, 400},
       {"GET / HTTP/1.1\n" + host, 400},
+      {"GET / HTTP/1.1X\n" + host, 400},
       {"GET / HTTP/1.1\r" + host, 400},
       {"GET /\r\n" + host, 400},
       {"GET\r\n" + host, 400},

@@ -85,6 +85,7 @@ HF_TEST(status_lines_are_judged) {
       {"HTTP/1.1 200 a\0\r\n"s, 502},
       {"HTTP/1.1 200 a\rb\r\n", 502},
       {"HTTP/1.1 200 OK\n", 502},
+      {"HTTP/1.1 200 OKX\n", 502},
       {"HTTP/1.2 200 OK\r\n", 502},
       {"HTTP/2.0 200 OK\r\n", 502},
       {"HTTP/2 200\r\n", 502},
