@@ -52,6 +52,7 @@ Result<std::unique_ptr<Sessiond>> Sessiond::create(const Clock &clock, const Con
   auto made = std::make_unique<Sessiond>(*std::move(base), *std::move(control_socket), clock,
                                          request, std::move(config));
   if (const auto opened = made->open_admin(); !opened) return opened.error();
+  if (const auto opened = made->open_http(); !opened) return opened.error();
   return made;
 }
 
@@ -84,6 +85,14 @@ Result<void> Sessiond::open_admin() {
   auto opened = AdminServer::create(base_.get(), config_->admin_socket, *this);
   if (!opened) return opened.error();
   admin_ = *std::move(opened);
+  return {};
+}
+
+Result<void> Sessiond::open_http() {
+  if (config_->http_socket.path.empty()) return {};
+  auto opened = HttpApi::create(base_.get(), config_->http_socket, *this);
+  if (!opened) return opened.error();
+  http_ = *std::move(opened);
   return {};
 }
 

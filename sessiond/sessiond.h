@@ -21,6 +21,7 @@
 #include "common/result.h"
 #include "common/unix_listener.h"
 #include "sessiond/admin_server.h"
+#include "sessiond/http_api.h"
 #include "sessiond/proxy_link.h"
 #include "sessiond/service.h"
 
@@ -65,6 +66,7 @@ class Sessiond final : public Service, private ProxyLinks::Handler {
   void on_link_down(LinkId link) override;
 
   Result<void> open_admin();
+  Result<void> open_http();
 
   void step(Event event);
   void execute(Action &action);
@@ -101,6 +103,7 @@ class Sessiond final : public Service, private ProxyLinks::Handler {
   std::unique_ptr<UnixSocket> control_socket_;
   std::unique_ptr<ProxyLinks> links_;   // after its socket
   std::unique_ptr<AdminServer> admin_;  // none when its socket is switched off
+  std::unique_ptr<HttpApi> http_;       // likewise
   EventPtr wake_event_;
   MonoTime armed_for_{};
   std::array<EventPtr, 5> signal_events_;
