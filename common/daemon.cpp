@@ -15,6 +15,7 @@
 #include <csignal>
 #include <cstring>
 
+#include "common/parent_folder.h"
 #include "common/unique_fd.h"
 
 namespace holdfast {
@@ -28,6 +29,7 @@ Error io_error(const std::string &what) {
 }  // namespace
 
 Result<std::unique_ptr<PidFile>> PidFile::create(const std::string &path) {
+  if (auto made = make_parent_folder(path); !made) return made.error();
   UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
   if (!fd) return io_error("cannot open pid file " + path);
   if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
@@ -63,9 +65,10 @@ void harden_process() {
   (void)std::signal(SIGPIPE, SIG_IGN);
   (void)::umask(077);
   const rlimit none{0, 0};
-  (void)::setrlimit(RLIMIT_CORE, &none);       // ignoring: PR_SET_DUMPABLE does it as well
+  (void)::setrlimit(RLIMIT_CORE, &none);  // ignoring: PR_SET_DUMPABLE does it as well
 #if !defined(HOLDFAST_SANITIZED)
-  (void)::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);  // ignoring: hardening only. Leak checkers need to trace us
+  // Leak checkers need to trace us; ignoring: it only hardens.
+  (void)::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 #endif
 }
 

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "common/parent_folder.h"
 #include "common/unix_address.h"
 
 namespace holdfast {
@@ -22,15 +23,6 @@ constexpr std::chrono::milliseconds kTroubleInterval{60'000};
 Error failed(const std::string &what) {
   const int saved = errno;
   return Error{Errc::io, saved, what + ": " + std::strerror(saved)};
-}
-
-// Only the last folder: a missing parent is more likely a typing error than a wish.
-Result<void> make_folder(const std::string &socket_path) {
-  const size_t slash = socket_path.rfind('/');
-  if (slash == std::string::npos || slash == 0) return {};
-  const std::string folder = socket_path.substr(0, slash);
-  if (::mkdir(folder.c_str(), 0700) == 0 || errno == EEXIST) return {};
-  return failed("cannot make folder " + folder);
 }
 
 std::string holder_of(int lock_fd) {
@@ -104,7 +96,7 @@ UnixSocket::UnixSocket(SocketOptions options, UniqueFd listening, UniqueFd lock)
 Result<std::unique_ptr<UnixSocket>> UnixSocket::bind(const SocketOptions &options) {
   const auto address = UnixAddress::of(options.path);
   if (!address) return address.error();
-  if (auto made = make_folder(options.path); !made) return made.error();
+  if (auto made = make_parent_folder(options.path); !made) return made.error();
   auto lock = take_lock(options.path);
   if (!lock) return std::move(lock).error();
   if (auto removed = remove_stale(options.path); !removed) return removed.error();
