@@ -107,7 +107,7 @@ void SessionLink::on_closed(UnixChannel &, const Error &why) {
   (void)event_del(tick_timer_.get());  // ignoring: deleting cannot fail here
   state_ = State::down;
   muted_ = false;
-  snapshot_cursor_ = SessionRegistry::kEnd;
+  end_snapshot();
   snapshot_wanted_ = false;
   kept_.clear();
   if (std::exchange(welcomed_, false)) handler_.on_link_down();
@@ -133,7 +133,7 @@ void SessionLink::on_tick() {
     return close(fmt::format("nothing heard for {} ms", (now - last_heard_).count()));
   }
   if (state_ != State::up || muted_) return;
-  if (snapshot_wanted_ && snapshot_cursor_ == SessionRegistry::kEnd) begin_snapshot();
+  if (snapshot_wanted_ && !in_snapshot_) begin_snapshot();
   report_activity();
   if (now >= stats_due_) report_stats();
 }
@@ -172,7 +172,7 @@ bool SessionLink::write(const link::ToSessiond &message) {
 
 void SessionLink::mute() {
   muted_ = true;
-  snapshot_cursor_ = SessionRegistry::kEnd;
+  end_snapshot();
   log_warn("event=link_queue_full bytes={} hint=\"sessiond does not read; a snapshot follows\"",
            channel_->queued_bytes());
 }
@@ -215,7 +215,7 @@ void SessionLink::repeat_ends() {
 
 void SessionLink::report_activity() {
   // A snapshot under way says the same, and of sessions it has not reached nothing is known yet.
-  if (snapshot_cursor_ != SessionRegistry::kEnd) return;
+  if (in_snapshot_) return;
   while (channel_->queued_bytes() < kFeedBelowBytes) {
     link::Activity activity;
     registry_.collect_activity(kActivityPerLineMax, activity.sessions);
@@ -236,23 +236,33 @@ void SessionLink::report_stats() {
 
 void SessionLink::begin_snapshot() {
   snapshot_wanted_ = false;
+  end_snapshot();
   if (!write(link::SnapshotBegin{})) return;
-  snapshot_cursor_ = 0;
+  in_snapshot_ = true;
   continue_snapshot();
 }
 
-// A shard is copied and queued in one go: whatever happens to its sessions afterwards is reported
-// behind it, so that sessiond never learns of an end before it learns of the session.
+// Each session is read at the moment its line is queued: whatever happens to it afterwards is
+// reported behind that line, and of one that has ended nothing is said any more.
 void SessionLink::continue_snapshot() {
-  while (snapshot_cursor_ != SessionRegistry::kEnd && channel_->queued_bytes() < kFeedBelowBytes) {
-    records_.clear();
-    const size_t next = registry_.snapshot(snapshot_cursor_, backends_, records_);
-    for (link::Record &record : records_) {
-      if (!write(link::Snapshot{std::move(record)})) return;
+  while (in_snapshot_ && channel_->queued_bytes() < kFeedBelowBytes) {
+    if (!snapshot_left_.empty()) {
+      auto record = registry_.record(snapshot_left_.back(), backends_);
+      snapshot_left_.pop_back();
+      if (record && !write(link::Snapshot{std::move(*record)})) return;
+    } else if (snapshot_cursor_ != SessionRegistry::kEnd) {
+      snapshot_cursor_ = registry_.ids(snapshot_cursor_, snapshot_left_);
+    } else {
+      end_snapshot();
+      (void)write(link::SnapshotEnd{});  // ignoring: see mute()
     }
-    snapshot_cursor_ = next;
-    if (next == SessionRegistry::kEnd) (void)write(link::SnapshotEnd{});  // ignoring: see mute()
   }
+}
+
+void SessionLink::end_snapshot() {
+  in_snapshot_ = false;
+  snapshot_cursor_ = 0;
+  snapshot_left_.clear();
 }
 
 // ---- obeying ----

@@ -114,6 +114,7 @@ class SessionLink final : private UnixChannel::Handler {
   void report_stats();
   void begin_snapshot();
   void continue_snapshot();
+  void end_snapshot();
 
   void on_message(const link::Welcome &welcome);
   void on_message(const link::Policies &policies);
@@ -157,11 +158,12 @@ class SessionLink final : private UnixChannel::Handler {
   MonoTime stats_due_{};
   std::string last_complaint_;  // said once, not at every attempt
 
-  size_t snapshot_cursor_ = SessionRegistry::kEnd;  // kEnd: none is under way
+  bool in_snapshot_ = false;
   bool snapshot_wanted_ = false;
+  size_t snapshot_cursor_ = 0;              // the registry's shards not yet looked at
+  std::vector<std::string> snapshot_left_;  // ids of the last one still to be sent
   EndedRing ends_;
   std::vector<link::ToSessiond> kept_;  // answers from while the link was muted
-  std::vector<link::Record> records_;   // reused
 
   unsigned attempts_count_ = 0;
   std::minstd_rand random_;

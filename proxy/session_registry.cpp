@@ -21,7 +21,7 @@ SessionRegistry::SessionRegistry(const Clock &clock)
 
 SessionRegistry::~SessionRegistry() = default;
 
-SessionRegistry::Shard &SessionRegistry::shard_of(std::string_view session) {
+SessionRegistry::Shard &SessionRegistry::shard_of(std::string_view session) const {
   // The map's buckets go by the hash modulo a prime; its top bits are free for the shards.
   static_assert(kShards == 256);
   return (*shards_)[keyed_hash(session) >> 56];
@@ -192,34 +192,42 @@ void SessionRegistry::collect_activity(size_t max, std::vector<link::ActivityEnt
   }
 }
 
-size_t SessionRegistry::snapshot(size_t cursor, const BackendDirectory &backends,
-                                 std::vector<link::Record> &out) const {
+size_t SessionRegistry::ids(size_t cursor, std::vector<std::string> &out) const {
   if (cursor >= kShards) return kEnd;
   const Shard &shard = (*shards_)[cursor];
   const std::lock_guard lock(shard.mutex);
-  const MonoTime now = clock_.now();
   out.reserve(out.size() + shard.sessions.size());
-  for (const auto &[id, record] : shard.sessions) {
-    const SessionIdentity &who = record.identity;
-    link::Record &row = out.emplace_back();
-    row.session = id;
-    row.user = who.user;
-    row.policy = who.policy;
-    row.transport = who.transport;
-    if (who.backend != kNoBackend) row.backend = backends.at(who.backend).name;
-    row.backend_session = who.backend_session;
-    row.target = who.target;
-    row.age_ms = record.age(now).count();
-    row.idle_ms = record.idle(now).count();
-    row.in_flight = record.in_flight(now);
-    row.requests = record.requests();
-    row.streams = record.streams_told;
-    row.persistent = record.persistent;
-    row.peer = who.peer;
-    row.client_name = who.client_name;
-    row.client_version = who.client_version;
-  }
+  for (const auto &[id, record] : shard.sessions) out.push_back(id);
   return cursor + 1 == kShards ? kEnd : cursor + 1;
+}
+
+std::optional<link::Record> SessionRegistry::record(std::string_view session,
+                                                    const BackendDirectory &backends) const {
+  const Shard &shard = shard_of(session);
+  const std::lock_guard lock(shard.mutex);
+  const auto at = shard.sessions.find(session);
+  if (at == shard.sessions.end()) return std::nullopt;
+  const SessionRecord &record = at->second;
+  const SessionIdentity &who = record.identity;
+  const MonoTime now = clock_.now();
+  link::Record row;
+  row.session = at->first;
+  row.user = who.user;
+  row.policy = who.policy;
+  row.transport = who.transport;
+  if (who.backend != kNoBackend) row.backend = backends.at(who.backend).name;
+  row.backend_session = who.backend_session;
+  row.target = who.target;
+  row.age_ms = record.age(now).count();
+  row.idle_ms = record.idle(now).count();
+  row.in_flight = record.in_flight(now);
+  row.requests = record.requests();
+  row.streams = record.streams_told;
+  row.persistent = record.persistent;
+  row.peer = who.peer;
+  row.client_name = who.client_name;
+  row.client_version = who.client_version;
+  return row;
 }
 
 std::vector<EndedSession> SessionRegistry::end_all(EndReason reason,

@@ -146,11 +146,13 @@ class SessionRegistry {
   void stream_told(std::string_view session, bool opened);
   // Sessions whose clock, count or flight moved since the last call, at most `max`.
   void collect_activity(size_t max, std::vector<link::ActivityEntry> &out);
-  // Walks all sessions, a shard at a time: `cursor` starts at 0; returns the next cursor, kEnd at
-  // the end.
+  // The ids of all sessions, a shard at a time: `cursor` starts at 0; returns the next cursor, kEnd
+  // at the end. Appends to `out`.
   static constexpr size_t kEnd = SIZE_MAX;
-  size_t snapshot(size_t cursor, const BackendDirectory &backends,
-                  std::vector<link::Record> &out) const;
+  size_t ids(size_t cursor, std::vector<std::string> &out) const;
+  // Everything known of a session now; nullopt when it is not (or no longer) known.
+  std::optional<link::Record> record(std::string_view session,
+                                     const BackendDirectory &backends) const;
   // Ends every session of a transport (drain, shutdown), or with nullopt all of them.
   std::vector<EndedSession> end_all(EndReason reason, std::optional<Transport> transport);
 
@@ -159,9 +161,8 @@ class SessionRegistry {
 
  private:
   struct Shard;
-  // The link sends a shard of the snapshot in one piece: of a million sessions it is about 1 MiB.
-  static constexpr size_t kShards = 256;
-  Shard &shard_of(std::string_view session);
+  static constexpr size_t kShards = 256;  // few of a busy machine's threads meet in one
+  Shard &shard_of(std::string_view session) const;
   bool add(class SessionRecord record);  // false: the id is already here
 
   const Clock &clock_;

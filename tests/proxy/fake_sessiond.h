@@ -2,6 +2,7 @@
 // the test tells it to. Lives in the test's own event loop.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -48,6 +49,9 @@ class FakeSessiond : private UnixChannel::Handler {
     say(link::RestoredEnd{});
   }
 
+  // Called with every message, after it was recorded.
+  std::function<void(const link::ToSessiond &)> reply;
+
   bool connected() const { return channel_ != nullptr; }
   int connections() const { return connections_; }
   void forget() { heard_.clear(); }
@@ -76,6 +80,7 @@ class FakeSessiond : private UnixChannel::Handler {
     auto message = link::decode_to_sessiond(line);
     heard_.push_back(message ? std::move(*message)
                              : link::Bye{"undecodable: " + std::string(line)});
+    if (reply) reply(link::ToSessiond(heard_.back()));
   }
   void on_closed(UnixChannel &, const Error &) override { channel_.reset(); }
 

@@ -52,6 +52,18 @@ inline link::PolicyInfo policy(std::string name, Millis timeout,
   return info;
 }
 
+// Every session's record, in no order.
+inline std::vector<link::Record> all_records(const SessionRegistry &registry,
+                                             const BackendDirectory &backends) {
+  std::vector<std::string> ids;
+  for (size_t cursor = 0; cursor != SessionRegistry::kEnd;) cursor = registry.ids(cursor, ids);
+  std::vector<link::Record> records;
+  for (const std::string &id : ids) {
+    if (auto record = registry.record(id, backends)) records.push_back(std::move(*record));
+  }
+  return records;
+}
+
 // One session of alice, bound at the clock's start; its opening exchange has finished.
 struct RegistryFixture {
   FakeClock clock;

@@ -65,8 +65,6 @@ void serve(Arena &arena, uint32_t worker) {
 // The control thread: drops whatever it may at once, and binds the slot anew.
 void drop(Arena &arena) {
   std::vector<link::ActivityEntry> activity;
-  std::vector<link::Record> records;
-  const BackendDirectory no_backends;
   for (size_t turn = 0; !arena.stop; ++turn) {
     const size_t slot = turn % kSessions;
     const uint64_t generation = arena.generation[slot];

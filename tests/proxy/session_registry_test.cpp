@@ -492,13 +492,7 @@ HF_TEST(a_snapshot_counts_the_streams_sessiond_was_told_of) {
   RegistryFixture t;
   BackendDirectory backends;
   HF_EQ(backends.intern({}).value(), BackendId{0});
-  const auto streams = [&] {
-    std::vector<link::Record> records;
-    for (size_t cursor = 0; cursor != SessionRegistry::kEnd;) {
-      cursor = t.registry.snapshot(cursor, backends, records);
-    }
-    return records.at(0).streams;
-  };
+  const auto streams = [&] { return t.registry.record(kId, backends).value().streams; };
   t.begin(kFirst, false);
   t.registry.add_stream(kId, kFirst);
   HF_EQ(streams(), 0);
@@ -550,10 +544,7 @@ HF_TEST(a_snapshot_walks_all_sessions_with_everything_known_of_them) {
   HF_CHECK(t.registry.set_persistent(kId, true));
   t.clock.advance(seconds{3});
 
-  std::vector<link::Record> records;
-  for (size_t cursor = 0; cursor != SessionRegistry::kEnd;) {
-    cursor = t.registry.snapshot(cursor, backends, records);
-  }
+  const std::vector<link::Record> records = all_records(t.registry, backends);
   HF_EQ(records.size(), size_t{301});
   const auto at = std::find_if(records.begin(), records.end(),
                                [](const link::Record &r) { return r.session == kId; });
@@ -569,9 +560,19 @@ HF_TEST(a_snapshot_walks_all_sessions_with_everything_known_of_them) {
   HF_EQ(at->requests, 1);
   HF_EQ(at->streams, 1);
   HF_CHECK(at->persistent);
+  HF_EQ(at->target, "/mcp");
   HF_EQ(at->peer, "127.0.0.1");
   HF_EQ(at->client_name, "ide");
   HF_EQ(at->client_version, "1.0");
+}
+
+HF_TEST(an_ended_session_has_no_record) {
+  RegistryFixture t;
+  BackendDirectory backends;
+  HF_EQ(backends.intern({}).value(), BackendId{0});
+  HF_CHECK(t.registry.record(kId, backends).has_value());
+  (void)t.registry.end(kId, EndReason::admin);
+  HF_CHECK(!t.registry.record(kId, backends).has_value());
 }
 
 HF_TEST(a_restored_session_goes_on_where_its_record_says) {
@@ -591,11 +592,8 @@ HF_TEST(a_restored_session_goes_on_where_its_record_says) {
   HF_CHECK(registry.begin(kId, kAlice, kFirst, false, view));
   HF_EQ(view.backend_session, "backend-id");
   HF_EQ(registry.finish(kId, kFirst, Finish::answered).count(), 20'000);
-  std::vector<link::Record> records;
   const BackendDirectory backends;
-  for (size_t cursor = 0; cursor != SessionRegistry::kEnd;) {
-    cursor = registry.snapshot(cursor, backends, records);
-  }
+  const std::vector<link::Record> records = all_records(registry, backends);
   HF_EQ(records.size(), size_t{1});
   HF_EQ(records[0].age_ms, 90'000);
   HF_EQ(records[0].requests, 12);
@@ -691,6 +689,7 @@ int main() {
       HF_UNIT(activity_comes_in_pieces_of_the_size_asked_for_and_misses_nobody),
       HF_UNIT(a_snapshot_walks_all_sessions_with_everything_known_of_them),
       HF_UNIT(a_snapshot_counts_the_streams_sessiond_was_told_of),
+      HF_UNIT(an_ended_session_has_no_record),
       HF_UNIT(a_restored_session_goes_on_where_its_record_says),
       HF_UNIT(ages_beyond_reason_do_not_overflow),
       HF_UNIT(end_all_of_a_transport_leaves_the_others),
