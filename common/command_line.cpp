@@ -212,7 +212,7 @@ Result<ConfRequest> make_conf_request(const CommandLine &line, std::string_view 
     if (!found) return found.error();
     path = *found;
   } else if (path.is_relative() && !line.prefix.empty()) {
-    path = std::filesystem::path(line.prefix) / path;
+    path = (std::filesystem::path(line.prefix) / path).lexically_normal();
   }
   std::error_code failed;
   const auto absolute = std::filesystem::absolute(path, failed).lexically_normal();

@@ -28,6 +28,7 @@ class Checker {
 
   const ConfRow *find_row(const ConfDirective &directive, ConfContexts context);
   const ConfRow *explain_unknown(const ConfDirective &directive, ConfContexts context);
+  std::string_view suggest(std::string_view name, ConfContexts context) const;
   bool check_form(const ConfDirective &directive, const ConfRow &row);
   bool check_unique(const ConfDirective &directive, const ConfRow &row, FirstSeen &first_seen);
   bool check_type(const ConfDirective &directive, const ConfRow &row);
@@ -72,15 +73,23 @@ const ConfRow *Checker::explain_unknown(const ConfDirective &directive, ConfCont
   } else if (is_listed(schema_.nginx_only, name)) {
     report_.error(directive.span(), quoted + " is an nginx directive Holdfast does not have");
   } else {
-    std::vector<std::string_view> legal;
-    for (const ConfRow &row : schema_.rows) {
-      if ((row.contexts & context) != 0) legal.push_back(row.name);
-    }
-    report_.error(directive.span(), "unknown directive " + quoted + did_you_mean(name, legal));
-    const ConfRow *meant = schema_.find(nearest(name, legal), context);
-    return meant != nullptr && meant->opens != 0 && directive.has_block ? meant : nullptr;
+    const std::string_view meant = suggest(name, context);
+    report_.error(directive.span(),
+                  "unknown directive " + quoted +
+                      (meant.empty() ? "" : "; did you mean " + in_quotes(meant) + "?"));
+    const ConfRow *row = schema_.find(meant, context);
+    return row != nullptr && row->opens != 0 && directive.has_block ? row : nullptr;
   }
   return nullptr;
+}
+
+std::string_view Checker::suggest(std::string_view name, ConfContexts context) const {
+  if (report_.errors_count() >= kFindingsShownMax) return {};  // nobody will see it
+  std::vector<std::string_view> legal;
+  for (const ConfRow &row : schema_.rows) {
+    if ((row.contexts & context) != 0) legal.push_back(row.name);
+  }
+  return nearest(name, legal);
 }
 
 bool Checker::check_form(const ConfDirective &directive, const ConfRow &row) {
@@ -166,8 +175,9 @@ Result<void> check_value(const ConfRow &row, std::string_view word) {
   const std::string or_words = row.words.empty() ? "" : ", or " + choices_text(row.words);
   if (row.type == ConfType::onoff) {
     const auto value = parse_switch(word);
-    if (!value) return bad_value(value.error().message + or_words);
-    return {};
+    if (value) return {};
+    return bad_value(value.error().message +
+                     (row.words.empty() ? "" : ", nor " + choices_text(row.words)));
   }
   const auto number = number_of(row, word);
   if (!number) return bad_value(number.error().message + or_words);

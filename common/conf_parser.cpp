@@ -24,7 +24,7 @@ class Parser {
   void on_word(ConfToken token);
   void on_open(const ConfToken &token);
   void on_close(const ConfToken &token, size_t base_depth);
-  void on_end(size_t base_depth, bool silent);
+  void on_end(size_t base_depth, bool cut_short);
   void finish(const ConfSpan &semicolon);
   void finish_without_semicolon();
   void close_block();
@@ -127,7 +127,7 @@ void Parser::on_open(const ConfToken &token) {
     report_.error(token.span, "unexpected \"{\"");
     current_.emplace();
     current_->name = {"{", token.span};
-  } else if (open_.size() > kConfBlockDepthMax) {
+  } else if (open_.size() == kConfBlockDepthMax + 1) {  // told once, not for all that is deeper
     report_.error(token.span,
                   "blocks are nested more than " + std::to_string(kConfBlockDepthMax) + " deep");
   }
@@ -145,14 +145,17 @@ void Parser::on_close(const ConfToken &token, size_t base_depth) {
   close_block();
 }
 
-void Parser::on_end(size_t base_depth, bool silent) {
-  if (current_ && silent) current_.reset();
+void Parser::on_end(size_t base_depth, bool cut_short) {
+  if (cut_short) {
+    // What was cut short is not half understood: a block without its end would only cause complaints.
+    current_.reset();
+    open_.resize(base_depth);
+    return;
+  }
   if (current_) finish_without_semicolon();
   while (open_.size() > base_depth) {
-    if (!silent) {
-      report_.error(open_.back().span(),
-                    "the block of " + in_quotes(open_.back().name.text) + " is never closed");
-    }
+    report_.error(open_.back().span(),
+                  "the block of " + in_quotes(open_.back().name.text) + " is never closed");
     close_block();
   }
 }

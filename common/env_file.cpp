@@ -41,20 +41,31 @@ size_t skip_blanks(std::string_view text, size_t at) noexcept {
   return at;
 }
 
-bool at_line_end(std::string_view text, size_t at) noexcept {
-  return at >= text.size() || text[at] == '\n';
+// JavaScript also ends lines at U+2028 and U+2029. Bytes of the line end at `at`; 0 = there is
+// none.
+size_t line_end_at(std::string_view text, size_t at) noexcept {
+  if (at >= text.size()) return 0;
+  if (text[at] == '\n') return 1;
+  const std::string_view wide = text.substr(at, 3);
+  return wide == "\xe2\x80\xa8" || wide == "\xe2\x80\xa9" ? 3 : 0;
+}
+
+// Where the line that `at` stands in ends.
+size_t find_line_end(std::string_view text, size_t at) noexcept {
+  while (at < text.size() && line_end_at(text, at) == 0) ++at;
+  return at;
 }
 
 // `\s*(?:#.*)?$`: where the entry ends, when nothing but blanks and a comment follow.
 std::optional<size_t> match_tail(std::string_view text, size_t at) {
   const size_t after = skip_blanks(text, at);
-  if (after < text.size() && text[after] == '#')
-    return std::min(text.find('\n', after), text.size());
-  if (at_line_end(text, after)) return after;
-  // The blanks may have run into the next line, which is not a comment: end at the last line end.
-  const size_t newline = text.substr(at, after - at).rfind('\n');
-  if (newline == std::string_view::npos) return std::nullopt;
-  return at + newline;
+  if (after >= text.size()) return after;
+  if (text[after] == '#') return find_line_end(text, after);
+  // The blanks may have run into a later line, which is not a comment: end at the last line end.
+  for (size_t end = after; end > at; --end) {
+    if (line_end_at(text, end - 1) > 0) return end - 1;
+  }
+  return std::nullopt;
 }
 
 struct Match {
@@ -180,9 +191,8 @@ std::vector<EnvEntry> parse_env_file(std::string_view raw) {
         next = match->next;
       }
     }
-    const size_t newline = text.find('\n', next);
-    if (newline == std::string_view::npos) break;
-    line = newline + 1;
+    const size_t end = find_line_end(text, next);
+    line = end + std::max<size_t>(line_end_at(text, end), 1);
   }
   return entries;
 }

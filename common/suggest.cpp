@@ -39,6 +39,9 @@ std::string_view nearest(std::string_view word, std::span<const std::string_view
   size_t best = allowed + 1;
   std::string_view found;
   for (const std::string_view candidate : candidates) {
+    const size_t longer = std::max(word.size(), candidate.size());
+    const size_t shorter = std::min(word.size(), candidate.size());
+    if (longer - shorter >= best) continue;  // the lengths alone are too far apart
     const size_t distance = edit_distance(word, candidate);
     if (distance >= best) continue;
     best = distance;

@@ -1,3 +1,4 @@
 # Tests of this folder; paths are relative to tests/.
 include(fuzz/link.cmake)
 include(fuzz/mcp.cmake)
+include(fuzz/conf.cmake)
