@@ -62,7 +62,7 @@ std::string to_lower(std::string_view text) {
   return result;
 }
 
-Result<Endpoint> parse_endpoint(std::string_view text) {
+Result<Endpoint> parse_endpoint(std::string_view text, uint16_t port_min) {
   Endpoint endpoint;
   if (text.substr(0, kUnix.size()) == kUnix) {
     endpoint.unix_path = text.substr(kUnix.size());
@@ -73,7 +73,7 @@ Result<Endpoint> parse_endpoint(std::string_view text) {
   }
   const Split split = split_port(text);
   if (split.has_port) {
-    const auto port = parse_whole(split.port, 1, kPortMax);
+    const auto port = parse_whole(split.port, port_min, kPortMax);
     if (!port) return bad("invalid port in " + in_quotes(text));
     endpoint.port = static_cast<uint16_t>(*port);
   }
@@ -96,7 +96,7 @@ Result<std::vector<SocketAddress>> resolve_endpoint(const Endpoint &endpoint, ui
     if (!address) return address.error();
     return std::vector<SocketAddress>{*address};
   }
-  const uint16_t port = endpoint.port != 0 ? endpoint.port : default_port;
+  const uint16_t port = endpoint.port.value_or(default_port);
   if (const auto address = SocketAddress::numeric(endpoint.host, port)) {
     return std::vector<SocketAddress>{*address};
   }
@@ -112,7 +112,7 @@ Result<std::vector<SocketAddress>> parse_listen(std::string_view text, const Con
   }
   const bool any = text.substr(0, 2) == "*:";
   const auto endpoint =
-      parse_endpoint(any ? "0.0.0.0:" + std::string(text.substr(2)) : std::string(text));
+      parse_endpoint(any ? "0.0.0.0:" + std::string(text.substr(2)) : std::string(text), 0);
   if (!endpoint) return endpoint.error();
   return resolve_endpoint(*endpoint, kHttpPort, request, source);
 }

@@ -17,18 +17,20 @@ namespace holdfast::proxy {
 
 // An authority: "HOST", "HOST:PORT", "[V6]:PORT", or "unix:PATH".
 struct Endpoint {
-  std::string host;       // lower case, no brackets; empty for a Unix socket
-  uint16_t port = 0;      // 0 = none was written
-  std::string unix_path;  // as written
+  std::string host;              // lower case, no brackets; empty for a Unix socket
+  std::optional<uint16_t> port;  // nullopt = none was written
+  std::string unix_path;         // as written
 };
 
-Result<Endpoint> parse_endpoint(std::string_view text);
+// `port_min` is 0 where the kernel may choose, which nobody can connect to.
+Result<Endpoint> parse_endpoint(std::string_view text, uint16_t port_min = 1);
 
 // The socket addresses behind an endpoint; `default_port` where none was written.
 Result<std::vector<SocketAddress>> resolve_endpoint(const Endpoint &endpoint, uint16_t default_port,
                                                     const ConfRequest &request, ConfSource &source);
 
-// What `listen` names: an endpoint, a port alone, or "*:PORT". Never empty.
+// What `listen` names: an endpoint, a port alone, or "*:PORT"; port 0 lets the kernel choose. Never
+// empty.
 Result<std::vector<SocketAddress>> parse_listen(std::string_view text, const ConfRequest &request,
                                                 ConfSource &source);
 

@@ -372,6 +372,12 @@ HF_TEST(servers_share_listeners) {
   HF_CHECK(config.servers[0].names == (std::vector<std::string>{"a.example"}));
 }
 
+HF_TEST(a_listener_may_leave_its_port_to_the_kernel_and_a_backend_may_not) {
+  const Config config = World("server { listen 127.0.0.1:0; location / { return 204; } }").config();
+  HF_EQ(config.listeners[0].text, std::string("127.0.0.1:0"));
+  HF_SAYS(World("upstream u { server 127.0.0.1:0; }"), "invalid port");
+}
+
 HF_TEST(listen_says_what_is_wrong_with_it) {
   const auto listen = [](const std::string &args) {
     return World("server { listen " + args + "; location / { return 204; } }");
@@ -380,7 +386,7 @@ HF_TEST(listen_says_what_is_wrong_with_it) {
           "\"ssl\" is not supported by this version in proxy.conf:1:32");
   HF_SAYS(listen("127.0.0.1:80 what"), "invalid parameter \"what\"");
   HF_SAYS(listen("nowhere.example:80"), "host not found in listen \"nowhere.example:80\"");
-  HF_SAYS(listen("127.0.0.1:0"), "invalid port");
+  HF_SAYS(listen("127.0.0.1:65536"), "invalid port");
   HF_SAYS(listen("127.0.0.1:80; listen 127.0.0.1:80"), "a duplicate listen 127.0.0.1:80");
   HF_SAYS(listen("unix:/" + std::string(107, 'x')), "is 108 bytes long");
   HF_SAYS(World("server { location / { return 204; } }"), "this server has no \"listen\"");
@@ -531,6 +537,7 @@ int main() {
       HF_UNIT(return_takes_codes_of_answers_only),
       HF_UNIT(the_admin_page_stays_on_this_machine),
       HF_UNIT(servers_share_listeners),
+      HF_UNIT(a_listener_may_leave_its_port_to_the_kernel_and_a_backend_may_not),
       HF_UNIT(listen_says_what_is_wrong_with_it),
       HF_UNIT(names_that_two_servers_claim_are_warned_about),
       HF_UNIT(headers_the_proxy_writes_itself_cannot_be_set),
