@@ -2,7 +2,6 @@
 // until a signal ends it.
 #include <event2/event.h>
 #include <fmt/format.h>
-#include <jansson.h>
 #include <openssl/crypto.h>
 #include <openssl/opensslv.h>
 #include <sys/stat.h>
@@ -14,6 +13,7 @@
 
 #include "common/command_line.h"
 #include "common/daemon.h"
+#include "common/json.h"
 #include "common/log.h"
 #include "sessiond/sessiond.h"
 #include "sessiond/signal_command.h"

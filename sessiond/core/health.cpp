@@ -9,7 +9,6 @@ namespace holdfast::sessiond {
 namespace {
 
 using OfInstance = IntrusiveList<Session, &Session::of_instance>;
-using OfUser = IntrusiveList<Session, &Session::of_user>;
 
 bool is_active(const Session &session, MonoTime now) {
   return is_held(session) || now - session.last_activity < session.policy->rules.timeout;
@@ -70,14 +69,14 @@ bool backends_up(const Core &core) {
 
 Health health(const Core &core, MonoTime now) {
   Health out;
-  for (const auto &[name, user] : core.table().users()) {
-    size_t sessions_count = 0;
-    for (const Session *s = user.sessions.front(); s != nullptr; s = OfUser::next(*s)) {
-      if (s->state == SessionState::opening) continue;
-      ++sessions_count;
-      if (is_active(*s, now)) ++out.active_count;
+  out.total_count = core.table().session_count();
+  for (const auto &[name, instance] : core.table().instances()) {
+    for (const Session *s = instance.sessions.front(); s != nullptr; s = OfInstance::next(*s)) {
+      if (s->state != SessionState::opening && is_active(*s, now)) ++out.active_count;
     }
-    out.total_count += sessions_count;
+  }
+  for (const auto &[name, user] : core.table().users()) {
+    const size_t sessions_count = user.sessions.size() - user.opening_count;
     if (sessions_count > 0) out.by_user.emplace_back(name, sessions_count);
   }
   std::sort(out.by_user.begin(), out.by_user.end());

@@ -27,7 +27,7 @@ struct Health {
   std::vector<std::pair<std::string_view, size_t>> by_user;
 };
 
-// Walks all sessions: a few milliseconds per 100,000.
+// Walks all sessions: some 10 ms per 100,000.
 Health health(const Core &core, MonoTime now);
 
 // True when a proxy is linked and every upstream it reports has a server that is up.

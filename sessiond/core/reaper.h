@@ -15,8 +15,8 @@
 
 namespace holdfast::sessiond {
 
-// Sessions looked at in one piece of a pass: a few milliseconds.
-inline constexpr size_t kLooksPerPiece = 10'000;
+// Sessions looked at in one piece of a pass: some 30 ms if every one of them is ended and logged.
+inline constexpr size_t kLooksPerPiece = 4096;
 
 // True when the session never expires: an admin's word, else its policy's.
 bool is_persistent(const Session &session) noexcept;

@@ -112,6 +112,7 @@ struct User {
   std::string name;
   IntrusiveList<Session, &Session::of_user> sessions;
   std::vector<std::pair<const PolicyState *, size_t>> by_policy;  // sessions per policy
+  size_t opening_count = 0;                                       // reservations among them
 
   explicit User(std::string_view user_name) : name(user_name) {}
   // Users without identity share one name and are not one user: per-user limits do not apply.

@@ -47,6 +47,7 @@ Session &SessionTable::add(const SessionId &id, const SessionIdentity &identity,
   session.created = session.last_activity = session.last_use = now;
 
   ++opening_count_;
+  ++session.user->opening_count;
   ++policy.sessions_count;
   count(user->second, policy, true);
   user->second.sessions.push_back(session);
@@ -58,6 +59,7 @@ Session &SessionTable::add(const SessionId &id, const SessionIdentity &identity,
 void SessionTable::open(Session &session) {
   session.state = SessionState::open;
   --opening_count_;
+  --session.user->opening_count;
 }
 
 void SessionTable::set_backend(Session &session, std::string_view backend,
@@ -80,7 +82,10 @@ void SessionTable::move_to(Session &session, Instance &instance) {
 }
 
 void SessionTable::remove(Session &session) {
-  if (session.state == SessionState::opening) --opening_count_;
+  if (session.state == SessionState::opening) {
+    --opening_count_;
+    --session.user->opening_count;
+  }
   --session.policy->sessions_count;
   session.instance->sessions.erase(session);
   prefixes_.remove(session);
