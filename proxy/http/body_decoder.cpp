@@ -81,21 +81,32 @@ void BodyDecoder::take_data(std::string_view in, Step &step) noexcept {
   }
 }
 
+// Tiny chunks cost their receiver far more than their bytes: the ratio is bounded.
+bool BodyDecoder::overhead_allowed(uint64_t more_bytes) const noexcept {
+  const uint64_t bytes = overhead_bytes_ + more_bytes;
+  return bytes <= kFramingOverheadBytes ||
+         (bytes - kFramingOverheadBytes - 1) / kFramingOverheadPerByte < decoded_bytes_;
+}
+
 void BodyDecoder::take_framing(std::string_view in, Step &step) noexcept {
+  const ChunkGrammar::PlainSize line = grammar_.find_plain_size(in);
+  if (line.line_bytes > 0 && overhead_allowed(line.line_bytes) && fits(line.chunk_bytes)) {
+    grammar_.take(line);
+    overhead_bytes_ += line.line_bytes;
+    step.consumed += line.line_bytes;
+    left_bytes_ = line.chunk_bytes;
+    if (left_bytes_ > 0) phase_ = Phase::data;
+    return;
+  }
   for (const char c : in) {
     const ChunkGrammar::Event event = grammar_.feed(c);
     if (event == ChunkGrammar::Event::failed) return fail(grammar_.error());
-    if (event == ChunkGrammar::Event::data &&
-        grammar_.chunk_bytes() > bytes_max_ - decoded_bytes_) {
+    if (event == ChunkGrammar::Event::data && !fits(grammar_.chunk_bytes())) {
       phase_ = Phase::too_large;
       return;
     }
-    // Tiny chunks cost their receiver far more than their bytes: the ratio is bounded.
+    if (!overhead_allowed(1)) return fail("too much chunk framing for too little data");
     ++overhead_bytes_;
-    if (overhead_bytes_ > kFramingOverheadBytes &&
-        (overhead_bytes_ - kFramingOverheadBytes - 1) / kFramingOverheadPerByte >= decoded_bytes_) {
-      return fail("too much chunk framing for too little data");
-    }
     ++step.consumed;
     if (event == ChunkGrammar::Event::none) continue;
     left_bytes_ = grammar_.chunk_bytes();

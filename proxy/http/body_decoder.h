@@ -53,6 +53,10 @@ class BodyDecoder {
   // Both consume at least one byte of `in` or leave the phase.
   void take_data(std::string_view in, Step &step) noexcept;
   void take_framing(std::string_view in, Step &step) noexcept;
+  bool overhead_allowed(uint64_t more_bytes) const noexcept;
+  bool fits(uint64_t chunk_bytes) const noexcept {
+    return chunk_bytes <= bytes_max_ - decoded_bytes_;
+  }
   void fail(const char *reason) noexcept;
   Step finish(Step step) const noexcept;
 

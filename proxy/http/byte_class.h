@@ -55,27 +55,45 @@ constexpr std::array<uint8_t, 256> make_byte_classes() noexcept {
 inline constexpr std::array<uint8_t, 256> kByteClasses = make_byte_classes();
 
 constexpr bool is(char c, ByteClass byte_class) noexcept {
-  return (kByteClasses[static_cast<uint8_t>(c)] & byte_class) != 0;
+  return (kByteClasses.data()[static_cast<uint8_t>(c)] & byte_class) != 0;
 }
 
 // How many leading bytes of `s` are of the class.
 constexpr size_t run_of(std::string_view s, ByteClass byte_class) noexcept {
-  size_t n = 0;
-  while (n < s.size() && is(s[n], byte_class)) ++n;
-  return n;
+  const char *p = s.data();
+  const char *const end = p + s.size();
+  while (p < end && is(*p, byte_class)) ++p;
+  return static_cast<size_t>(p - s.data());
 }
 
 constexpr bool all_of(std::string_view s, ByteClass byte_class) noexcept {
   return run_of(s, byte_class) == s.size();
 }
 
-// The leading run of field text, and whether obs-text (0x80-0xff) occurs in it.
-struct TextRun {
-  size_t bytes = 0;
-  bool obs_text = false;
-};
+#if defined(__SSE2__)
+inline __m128i load_16(const char *p) noexcept {
+  return _mm_loadu_si128(static_cast<const __m128i *>(static_cast<const void *>(p)));
+}
+#endif
 
-inline TextRun text_run(const char *begin, const char *end) noexcept {
+// The first ":" of [begin, end), or end.
+inline const char *find_colon(const char *begin, const char *end) noexcept {
+  const char *p = begin;
+#if defined(__SSE2__)
+  const __m128i colon = _mm_set1_epi8(':');
+  for (; end - p >= 16; p += 16) {
+    const __m128i bytes = load_16(p);
+    const auto hits = static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, colon)));
+    if (hits != 0) return p + std::countr_zero(hits);
+  }
+#endif
+  while (p < end && *p != ':') ++p;
+  return p;
+}
+
+// The end of the leading run of field text in [begin, end); `obs_text` tells whether bytes from
+// 0x80 occur in it.
+inline const char *skip_text(const char *begin, const char *end, bool &obs_text) noexcept {
   const char *p = begin;
   unsigned high = 0;
 #if defined(__SSE2__)
@@ -85,23 +103,23 @@ inline TextRun text_run(const char *begin, const char *end) noexcept {
   const __m128i del = _mm_set1_epi8(0x7f);
   const __m128i tab = _mm_set1_epi8('\t');
   for (; end - p >= 16; p += 16) {
-    const __m128i bytes =
-        _mm_loadu_si128(static_cast<const __m128i *>(static_cast<const void *>(p)));
+    const __m128i bytes = load_16(p);
     const __m128i printable = _mm_cmpeq_epi8(_mm_max_epu8(bytes, space), bytes);
     const __m128i text = _mm_or_si128(_mm_andnot_si128(_mm_cmpeq_epi8(bytes, del), printable),
                                       _mm_cmpeq_epi8(bytes, tab));
     const unsigned stops = static_cast<unsigned>(_mm_movemask_epi8(text)) ^ 0xffffU;
-    const unsigned highs = static_cast<unsigned>(_mm_movemask_epi8(bytes));
+    const auto highs = static_cast<unsigned>(_mm_movemask_epi8(bytes));
     if (stops != 0) {
-      const int run = std::countr_zero(stops);
-      high |= highs & ((1U << run) - 1U);
-      return {static_cast<size_t>(p - begin) + static_cast<size_t>(run), high != 0};
+      const unsigned before_stop = (stops & (0U - stops)) - 1U;
+      obs_text = (high | (highs & before_stop)) != 0;
+      return p + std::countr_zero(stops);
     }
     high |= highs;
   }
 #endif
   for (; p < end && is(*p, kText); ++p) high |= static_cast<uint8_t>(*p) & 0x80U;
-  return {static_cast<size_t>(p - begin), high != 0};
+  obs_text = high != 0;
+  return p;
 }
 
 constexpr char lower(char c) noexcept {

@@ -26,6 +26,32 @@ ChunkGrammar::Event ChunkGrammar::feed(char c) noexcept {
   return on_trailer(c);
 }
 
+ChunkGrammar::PlainSize ChunkGrammar::find_plain_size(std::string_view in) const noexcept {
+  constexpr size_t digits_max = 7;  // so that the size is within kChunkBytesMax
+  const bool line_end_due = at_ == At::data_cr;
+  if (!line_end_due && at_ != At::size_first) return {};
+  const char *p = in.data();
+  const char *const end = p + in.size();
+  if (line_end_due) {
+    if (end - p < 2 || p[0] != '\r' || p[1] != '\n') return {};
+    p += 2;
+  }
+  const char *const digits = p;
+  PlainSize line;
+  for (; p < end && is(*p, kHexDigit); ++p)
+    line.chunk_bytes = (line.chunk_bytes << 4U) | hex_value(*p);
+  const auto digits_count = static_cast<size_t>(p - digits);
+  if (digits_count == 0 || digits_count > digits_max) return {};
+  if (end - p < 2 || p[0] != '\r' || p[1] != '\n') return {};
+  line.line_bytes = static_cast<size_t>(p + 2 - in.data());
+  return line;
+}
+
+void ChunkGrammar::take(const PlainSize &line) noexcept {
+  chunk_bytes_ = line.chunk_bytes;
+  if (line.chunk_bytes == 0) at_ = At::trailer_start;
+}
+
 ChunkGrammar::Event ChunkGrammar::on_size(char c) noexcept {
   if (at_ == At::size_first) {
     chunk_bytes_ = 0;

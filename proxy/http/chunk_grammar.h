@@ -3,7 +3,9 @@
 // it. Pure; part of BodyDecoder.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 namespace holdfast::proxy::http {
 
@@ -16,6 +18,17 @@ class ChunkGrammar {
     failed
   };
   Event feed(char c) noexcept;
+
+  // The usual line before chunk data: the CRLF behind the chunk before, if it is still due, a few
+  // digits and CRLF. Looking for it whole only saves time; feed() accepts the same bytes.
+  struct PlainSize {
+    size_t line_bytes = 0;  // 0: not such a line, or not all of it is here
+    uint64_t chunk_bytes = 0;
+  };
+  PlainSize find_plain_size(std::string_view in) const noexcept;
+  // Goes on behind a line that find_plain_size() found: with data, or with trailers after a size of
+  // 0.
+  void take(const PlainSize &line) noexcept;
 
   void data_ended() noexcept { at_ = At::data_cr; }
   uint64_t chunk_bytes() const noexcept { return chunk_bytes_; }

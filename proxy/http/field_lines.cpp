@@ -1,5 +1,7 @@
 #include "proxy/http/field_lines.h"
 
+#include <algorithm>
+
 #include "proxy/http/byte_class.h"
 #include "proxy/http/head_writer.h"
 
@@ -11,33 +13,44 @@ HeadError bad(const char *reason) noexcept { return {400, reason}; }
 // Reads one line after the other; every fault is a fixed text.
 class LineReader {
  public:
-  explicit LineReader(std::string_view section) noexcept
-      : at_(section.data()), end_(section.data() + section.size()) {}
+  explicit LineReader(std::string_view bytes) noexcept
+      : at_(bytes.data()), end_(bytes.data() + bytes.size()) {}
 
-  // True at the empty line, or where the section ends without one.
   bool at_last_line() const noexcept { return at_ == end_ || *at_ == '\r'; }
-  HeadError check_last_line() const noexcept {
-    if (end_ - at_ == 2 && at_[1] == '\n') return {};
-    return bad("carriage return without line feed");
+  const char *at() const noexcept { return at_; }
+
+  // Reads the empty line.
+  HeadError read_last() noexcept {
+    if (end_ - at_ < 2 || at_[1] != '\n') return bad("carriage return without line feed");
+    at_ += 2;
+    return {};
   }
 
-  // Reads a line into `field`. Result: status 0, or the fault; then the reader is spent.
+  // Reads a line into `field`, its id included. Result: status 0, or the fault; then the reader is
+  // spent.
   HeadError read(Field &field, bool &obs_text) noexcept {
     const char *name = at_;
-    while (at_ < end_ && is(*at_, kTchar)) ++at_;
-    const auto name_bytes = static_cast<size_t>(at_ - name);
-    if (at_ == end_ || *at_ != ':' || name_bytes == 0) return name_fault(name);
-    if (name_bytes > kFieldNameBytesMax) return {431, "field name too long"};
-    field.name = {name, name_bytes};
-    ++at_;
-    while (at_ < end_ && is_blank(*at_)) ++at_;
-    const TextRun run = text_run(at_, end_);
-    field.value = {at_, run.bytes};
-    obs_text = run.obs_text;
-    at_ += run.bytes;
-    while (!field.value.empty() && is_blank(field.value.back())) field.value.remove_suffix(1);
-    if (end_ - at_ < 2 || at_[0] != '\r' || at_[1] != '\n') return end_fault();
-    at_ += 2;
+    at_ = find_colon(name, name + std::min<ptrdiff_t>(end_ - name, kFieldNameBytesMax + 1));
+    field.name = {name, static_cast<size_t>(at_ - name)};
+    field.id = field_id(field.name);
+    // A name found in the table, before a colon, is a token; any other has to be looked at.
+    if (at_ == end_ || is_shared_id(field.id)) {
+      const size_t token_bytes = run_of(field.name, kTchar);
+      at_ = name + token_bytes;
+      if (token_bytes > kFieldNameBytesMax) return {431, "field name too long"};
+      if (token_bytes == 0 || at_ == end_ || *at_ != ':') return name_fault(name);
+    }
+    do ++at_;
+    while (at_ < end_ && is_blank(*at_));
+    const char *value_end = skip_text(at_, end_, obs_text);
+    if (end_ - value_end < 2 || value_end[0] != '\r' || value_end[1] != '\n') {
+      at_ = value_end;
+      return end_fault();
+    }
+    const char *next = value_end + 2;
+    while (value_end > at_ && is_blank(value_end[-1])) --value_end;
+    field.value = {at_, static_cast<size_t>(value_end - at_)};
+    at_ = next;
     return {};
   }
 
@@ -68,6 +81,12 @@ bool has_name(const FieldList &fields, const Field &wanted) noexcept {
   return false;
 }
 
+// REQUIRES: field text without obs-text, so that blanks are all that is left to refuse.
+bool is_session_id(std::string_view value) noexcept {
+  return !value.empty() && value.size() <= kSessionIdBytesMax && value.find(' ') == value.npos &&
+         value.find('\t') == value.npos;
+}
+
 // Rules for the fields the proxy interprets.
 HeadError check_known(const Field &field, bool obs_text, bool repeated) noexcept {
   if (obs_text) return bad("byte above 0x7e in a field the proxy reads");
@@ -80,7 +99,7 @@ HeadError check_known(const Field &field, bool obs_text, bool repeated) noexcept
 
 void mark_named(FieldList &fields, std::string_view option) noexcept {
   const FieldId id = field_id(option);
-  if (!connection_may_remove(id)) return;
+  if (kConnectionBound.has(id) || !connection_may_remove(id)) return;  // marked by name, or never
   for (Field &field : fields.all()) {
     if (field.id != id) continue;
     if (!is_shared_id(id) || iequals(field.name, option)) field.hop_by_hop = true;
@@ -89,20 +108,15 @@ void mark_named(FieldList &fields, std::string_view option) noexcept {
 
 }  // namespace
 
-bool is_session_id(std::string_view value) noexcept {
-  return !value.empty() && value.size() <= kSessionIdBytesMax && all_of(value, kVisible);
-}
-
-HeadError parse_field_lines(std::string_view section, FieldSet singletons,
-                            FieldList &out) noexcept {
+HeadError parse_field_lines(std::string_view bytes, FieldSet singletons, FieldList &out,
+                            size_t &section_bytes) noexcept {
   out.clear();
-  LineReader reader(section);
+  LineReader reader(bytes);
   FieldSet seen;
   while (!reader.at_last_line()) {
     Field field;
     bool obs_text = false;
     if (const HeadError fault = reader.read(field, obs_text); fault.status != 0) return fault;
-    field.id = field_id(field.name);
     if (field.id != FieldId::other) {
       bool repeated = seen.has(field.id) && (singletons.has(field.id) || is_mcp(field.id));
       if (repeated && is_shared_id(field.id)) repeated = has_name(out, field);
@@ -114,11 +128,14 @@ HeadError parse_field_lines(std::string_view section, FieldSet singletons,
     }
     if (!out.push(field)) return {431, "too many fields"};
   }
-  return reader.check_last_line();
+  const HeadError fault = reader.read_last();
+  section_bytes = static_cast<size_t>(reader.at() - bytes.data());
+  return fault;
 }
 
 ConnectionOptions apply_connection(FieldList &fields) noexcept {
   ConnectionOptions result;
+  if (fields.find(FieldId::connection) == nullptr) return result;
   size_t options_count = 0;
   for (const Field &field : fields.all()) {
     if (field.id != FieldId::connection) continue;
@@ -128,8 +145,11 @@ ConnectionOptions apply_connection(FieldList &fields) noexcept {
         result.too_many = true;
         return result;
       }
-      if (iequals(option, "close")) result.close = true;
-      mark_named(fields, option);
+      if (iequals(option, "close")) {
+        result.close = true;
+      } else {
+        mark_named(fields, option);
+      }
     }
   }
   return result;

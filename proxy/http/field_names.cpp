@@ -104,28 +104,31 @@ constexpr Pattern make_pattern(std::string_view name) noexcept {
   return {load_words(name), load_words({significant.data(), name.size()})};
 }
 
-constexpr auto make_patterns() noexcept {
-  std::array<Pattern, std::size(kRows)> patterns{};
-  for (size_t i = 0; i < patterns.size(); ++i) patterns[i] = make_pattern(kRows[i].name);
-  return patterns;
-}
-constexpr auto kPatterns = make_patterns();
+// Plain arrays: they are indexed once for every field of every message.
+struct Tables {
+  Pattern patterns[std::size(kRows)];
+  FieldId ids[std::size(kRows)];
+  uint8_t first_row[kNameBytesMax + 2];  // [n]: the first row whose name has at least n bytes
+};
 
-// kFirstRow[n] is the first row whose name has at least n bytes.
-constexpr auto make_first_rows() noexcept {
-  std::array<uint8_t, kNameBytesMax + 2> first{};
-  for (size_t n = 0; n < first.size(); ++n) {
-    size_t row = 0;
-    while (row < std::size(kRows) && kRows[row].name.size() < n) ++row;
-    first[n] = static_cast<uint8_t>(row);
+constexpr Tables make_tables() noexcept {
+  Tables tables{};
+  for (size_t row = 0; row < std::size(kRows); ++row) {
+    tables.patterns[row] = make_pattern(kRows[row].name);
+    tables.ids[row] = kRows[row].id;
   }
-  return first;
+  for (size_t n = 0; n < std::size(tables.first_row); ++n) {
+    while (tables.first_row[n] < std::size(kRows) && kRows[tables.first_row[n]].name.size() < n) {
+      ++tables.first_row[n];
+    }
+  }
+  return tables;
 }
-constexpr auto kFirstRow = make_first_rows();
+constexpr Tables kTables = make_tables();
 
 constexpr bool matches(const Words &words, const Pattern &pattern) noexcept {
-  return (((words.first ^ pattern.words.first) & pattern.significant.first) |
-          ((words.middle ^ pattern.words.middle) & pattern.significant.middle) |
+  if (((words.first ^ pattern.words.first) & pattern.significant.first) != 0) return false;
+  return (((words.middle ^ pattern.words.middle) & pattern.significant.middle) |
           ((words.last ^ pattern.words.last) & pattern.significant.last)) == 0;
 }
 
@@ -175,8 +178,9 @@ constexpr FieldSet kNotRemovable = {
 FieldId field_id(std::string_view name) noexcept {
   if (name.size() >= 2 && name.size() <= kNameBytesMax) {
     const Words words = load_words(name);
-    for (size_t row = kFirstRow[name.size()]; row < kFirstRow[name.size() + 1]; ++row) {
-      if (matches(words, kPatterns[row])) return kRows[row].id;
+    const size_t end = kTables.first_row[name.size() + 1];
+    for (size_t row = kTables.first_row[name.size()]; row < end; ++row) {
+      if (matches(words, kTables.patterns[row])) return kTables.ids[row];
     }
   }
   return id_by_prefix(name);

@@ -10,7 +10,6 @@
 
 namespace holdfast::proxy::http {
 
-inline constexpr size_t kFieldIdsCount = static_cast<size_t>(FieldId::x_real_ip) + 1;
 static_assert(kFieldIdsCount <= 64, "FieldSet holds one bit per id");
 
 // A set of field ids.

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -14,8 +15,8 @@ namespace holdfast::proxy::http {
 
 class HeadBuffer {
  public:
-  explicit HeadBuffer(std::string &out) : out_(out), used_(out.size()) {}
-  ~HeadBuffer() { out_.resize(used_); }
+  explicit HeadBuffer(std::string &out) : out_(out) { grow(out.size(), kStepBytes); }
+  ~HeadBuffer() { out_.resize(used()); }
   HeadBuffer(const HeadBuffer &) = delete;
   HeadBuffer &operator=(const HeadBuffer &) = delete;
 
@@ -24,9 +25,8 @@ class HeadBuffer {
     put(piece);
   }
   void number(uint64_t value) {
-    char digits[20];
-    const char *end = std::to_chars(digits, digits + sizeof digits, value).ptr;
-    text({digits, static_cast<size_t>(end - digits)});
+    reserve(kDigitsMax);
+    put_number(value);
   }
   void field(std::string_view name, std::string_view value) {
     reserve(name.size() + value.size() + 4);
@@ -36,23 +36,37 @@ class HeadBuffer {
     put("\r\n");
   }
   void field(std::string_view name, uint64_t value) {
-    char digits[20];
-    const char *end = std::to_chars(digits, digits + sizeof digits, value).ptr;
-    field(name, std::string_view(digits, static_cast<size_t>(end - digits)));
+    reserve(name.size() + kDigitsMax + 4);
+    put(name);
+    put(": ");
+    put_number(value);
+    put("\r\n");
   }
 
  private:
-  void reserve(size_t bytes) {
-    if (out_.size() - used_ < bytes) out_.resize(used_ + std::max<size_t>(bytes, kStepBytes));
-  }
-  void put(std::string_view piece) noexcept {  // REQUIRES: reserved
-    used_ += piece.copy(out_.data() + used_, piece.size());
-  }
-
+  static constexpr size_t kDigitsMax = 20;
   // A usual head fits in one step; the string fills it with zeros, so more would cost time.
   static constexpr size_t kStepBytes = 1024;
+
+  size_t used() const noexcept { return static_cast<size_t>(at_ - out_.data()); }
+  void reserve(size_t bytes) {
+    if (static_cast<size_t>(end_ - at_) < bytes) grow(used(), std::max(bytes, kStepBytes));
+  }
+  void grow(size_t used_bytes, size_t more_bytes) {
+    out_.resize(used_bytes + more_bytes);
+    at_ = out_.data() + used_bytes;
+    end_ = at_ + more_bytes;
+  }
+  void put(std::string_view piece) noexcept {  // REQUIRES: reserved
+    if (piece.empty()) return;                 // its pointer may be null
+    std::memcpy(at_, piece.data(), piece.size());
+    at_ += piece.size();
+  }
+  void put_number(uint64_t value) noexcept { at_ = std::to_chars(at_, end_, value).ptr; }
+
   std::string &out_;
-  size_t used_;
+  char *at_ = nullptr;
+  char *end_ = nullptr;
 };
 
 }  // namespace holdfast::proxy::http

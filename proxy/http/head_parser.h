@@ -43,7 +43,7 @@ class RequestParser {
  private:
   HeadState fail(HeadError error) noexcept;
   HeadState read_line(std::string_view bytes, RequestHead &out) noexcept;
-  HeadError judge(std::string_view bytes, RequestHead &out) const noexcept;
+  HeadState conclude(size_t head_bytes, RequestHead &out) noexcept;
 
   HeadEnd end_;
   uint32_t line_bytes_ = 0;  // leading CRLFs plus the request line with its end, once judged
@@ -66,6 +66,7 @@ class ResponseParser {
  private:
   HeadState fail(const char *reason) noexcept;
   HeadState read_line(std::string_view bytes, ResponseHead &out) noexcept;
+  HeadState conclude(size_t head_bytes, Method method, ResponseHead &out) noexcept;
 
   HeadEnd end_;
   uint32_t line_bytes_ = 0;  // the status line with its end, once judged

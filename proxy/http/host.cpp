@@ -8,14 +8,22 @@ namespace {
 constexpr size_t kPortDigitsMax = 5;
 constexpr uint32_t kPortMax = 65535;
 
-bool is_reg_name(std::string_view name) noexcept {
-  for (size_t i = 0; i < name.size(); ++i) {
-    if (is(name[i], kHostByte)) continue;
-    if (name[i] != '%' || i + 2 >= name.size()) return false;
-    if (!is(name[i + 1], kHexDigit) || !is(name[i + 2], kHexDigit)) return false;
-    i += 2;
+// How many leading bytes are of a reg-name.
+size_t reg_name_run(std::string_view text) noexcept {
+  size_t n = run_of(text, kHostByte);
+  while (n + 2 < text.size() && text[n] == '%' && is(text[n + 1], kHexDigit) &&
+         is(text[n + 2], kHexDigit)) {
+    n += 3;
+    n += run_of(text.substr(n), kHostByte);
   }
-  return !name.empty();
+  return n;
+}
+
+// How many leading bytes are "[", an IPv6 address and "]"; 0 when they are not.
+size_t ip_literal_run(std::string_view text) noexcept {
+  const size_t close = text.find(']');
+  if (close == text.npos || !is_ipv6_address(text.substr(1, close - 1))) return 0;
+  return close + 1;
 }
 
 // The text after ":"; nullopt: not a port. An empty port is 0, as if none was given.
@@ -74,20 +82,12 @@ bool is_ipv6_address(std::string_view text) noexcept {
 }
 
 std::optional<HostPort> parse_host(std::string_view value) noexcept {
-  if (value.empty()) return std::nullopt;
-  const bool bracketed = value.front() == '[';
-  const size_t close = bracketed ? value.find(']') : 0;
-  if (close == value.npos) return std::nullopt;
-  const size_t colon = value.find(':', close);
-  const std::string_view name = value.substr(0, colon);
-  if (bracketed) {
-    if (close + 1 != name.size() || !is_ipv6_address(name.substr(1, close - 1)))
-      return std::nullopt;
-  } else if (!is_reg_name(name)) {
-    return std::nullopt;
-  }
-  if (colon == value.npos) return HostPort{name, 0};
-  const std::optional<uint16_t> port = parse_port(value.substr(colon + 1));
+  const size_t name_bytes = value.starts_with('[') ? ip_literal_run(value) : reg_name_run(value);
+  if (name_bytes == 0) return std::nullopt;
+  const std::string_view name = value.substr(0, name_bytes);
+  if (name_bytes == value.size()) return HostPort{name, 0};
+  if (value[name_bytes] != ':') return std::nullopt;
+  const std::optional<uint16_t> port = parse_port(value.substr(name_bytes + 1));
   if (!port) return std::nullopt;
   return HostPort{name, *port};
 }

@@ -55,6 +55,8 @@ enum class FieldId : uint8_t {
   x_real_ip,
 };
 
+inline constexpr size_t kFieldIdsCount = static_cast<size_t>(FieldId::x_real_ip) + 1;
+
 // The id of a field name, compared without case (by length first, then in 8-byte words).
 FieldId field_id(std::string_view name) noexcept;
 
@@ -65,24 +67,29 @@ struct Field {
   bool hop_by_hop = false;  // connection-bound: by name (9110 7.6.1) or because Connection names it
 };
 
-// Fields in received order; never allocates.
+// Fields in received order; never allocates. Knows the first field of each id, because a head is
+// asked for a dozen of them.
 class FieldList {
  public:
-  void clear() noexcept { count_ = 0; }
+  void clear() noexcept {
+    count_ = 0;
+    first_.fill(0);
+  }
   bool push(const Field &field) noexcept {  // false: full
     if (count_ == kFieldsMax) return false;
     fields_[count_++] = field;
+    uint8_t &first = first_[static_cast<size_t>(field.id)];
+    if (first == 0) first = count_;
     return true;
   }
   size_t size() const noexcept { return count_; }
   std::span<const Field> all() const noexcept { return {fields_.data(), count_}; }
+  // REQUIRES: ids stay as they were pushed.
   std::span<Field> all() noexcept { return {fields_.data(), count_}; }
   // The first field with this id; nullptr when there is none.
   const Field *find(FieldId id) const noexcept {
-    for (size_t i = 0; i < count_; ++i) {
-      if (fields_[i].id == id) return &fields_[i];
-    }
-    return nullptr;
+    const uint8_t first = first_[static_cast<size_t>(id)];
+    return first == 0 ? nullptr : &fields_[first - 1U];
   }
   // Its value, or an empty view.
   std::string_view value(FieldId id) const noexcept {
@@ -91,8 +98,10 @@ class FieldList {
   }
 
  private:
+  static_assert(kFieldsMax < 256, "positions are bytes");
   std::array<Field, kFieldsMax> fields_;
-  size_t count_ = 0;
+  std::array<uint8_t, kFieldIdsCount> first_{};  // position + 1 of an id's first field; 0: none
+  uint8_t count_ = 0;
 };
 
 enum class BodyKind : uint8_t { none, length, chunked, until_close };

@@ -44,7 +44,10 @@ HeadError bad(const char *reason) noexcept { return {400, reason}; }
 // The bytes of the empty lines that may precede a request line.
 size_t leading_bytes(std::string_view bytes) noexcept {
   size_t n = 0;
-  for (size_t i = 0; i < kLeadingLinesMax && bytes.substr(n, 2) == kCrlf; ++i) n += 2;
+  while (n < kLeadingLinesMax * kCrlf.size() && bytes.size() > n && bytes[n] == '\r') {
+    if (bytes.substr(n, kCrlf.size()) != kCrlf) break;
+    n += kCrlf.size();
+  }
   return n;
 }
 
@@ -171,24 +174,31 @@ HeadState RequestParser::read_line(std::string_view bytes, RequestHead &out) noe
   return HeadState::complete;
 }
 
-// `bytes` is exactly the head.
-HeadError RequestParser::judge(std::string_view bytes, RequestHead &out) const noexcept {
-  HeadError fault = parse_field_lines(bytes.substr(line_bytes_), kSingletons, out.fields);
-  if (fault.status != 0) return fault;
+// What the fields mean together, once each of them is read.
+HeadState RequestParser::conclude(size_t head_bytes, RequestHead &out) noexcept {
+  head_bytes_ = static_cast<uint32_t>(head_bytes);
   const ConnectionOptions connection = apply_connection(out.fields);
-  if (connection.too_many) return bad("too many Connection options");
+  if (connection.too_many) return fail(bad("too many Connection options"));
   out.keep_alive = out.minor_version == 1 && !connection.close;
-  fault = judge_framing(out);
+  HeadError fault = judge_framing(out);
   if (fault.status == 0) fault = judge_host(out);
   if (fault.status == 0) fault = judge_expect(out);
-  return fault;
+  return fault.status == 0 ? HeadState::complete : fail(fault);
 }
 
 HeadState RequestParser::parse(std::string_view bytes, RequestHead &out) noexcept {
   if (error_.status != 0) return HeadState::failed;
-  const bool line_is_known = line_bytes_ != 0;
-  if (!line_is_known) {
+  const bool first_look = line_bytes_ == 0;
+  const std::string_view seen = bytes.substr(0, kHeadBytesMax);
+  size_t section_bytes = 0;
+  if (first_look) {
     if (const HeadState state = read_line(bytes, out); state != HeadState::complete) return state;
+    // Nearly every head is whole and sound by now. Whatever this pass stumbles over is judged
+    // below.
+    if (parse_field_lines(seen.substr(line_bytes_), kSingletons, out.fields, section_bytes)
+            .status == 0) {
+      return conclude(line_bytes_ + section_bytes, out);
+    }
   }
   switch (end_.search(bytes, line_bytes_)) {
     case HeadEnd::Found::no:
@@ -200,10 +210,10 @@ HeadState RequestParser::parse(std::string_view bytes, RequestHead &out) noexcep
     case HeadEnd::Found::yes:
       break;
   }
-  if (line_is_known) (void)read_line(bytes, out);  // again: the bytes may have moved since
-  head_bytes_ = static_cast<uint32_t>(end_.head_bytes());
-  const HeadError fault = judge(bytes.substr(0, head_bytes_), out);
-  return fault.status == 0 ? HeadState::complete : fail(fault);
+  if (!first_look) (void)read_line(bytes, out);  // again: the bytes may have moved since
+  const std::string_view section = seen.substr(line_bytes_, end_.head_bytes() - line_bytes_);
+  const HeadError fault = parse_field_lines(section, kSingletons, out.fields, section_bytes);
+  return fault.status == 0 ? conclude(end_.head_bytes(), out) : fail(fault);
 }
 
 }  // namespace holdfast::proxy::http

@@ -112,7 +112,7 @@ class RequestWriter {
   void begin_list(FieldId id, std::string_view name, bool keep) {
     out_.text(name);
     out_.text(": ");
-    if (!keep) return;
+    if (!keep || head_.fields.find(id) == nullptr) return;
     for (const Field &field : head_.fields.all()) {
       if (field.id != id || field.value.empty()) continue;
       out_.text(field.value);

@@ -24,6 +24,7 @@ const char *read_status_line(std::string_view line, ResponseHead &out) noexcept 
   if (line[8] != ' ' || !all_of(code, kDigit)) return "malformed status line";
   const int status = (code[0] - '0') * 100 + (code[1] - '0') * 10 + (code[2] - '0');
   if (status < 100 || status > 599) return "status code out of range";
+  if (status == 101) return "switching protocols without having been asked";
   if (line.size() > kStatusBytes && line[kStatusBytes] != ' ') return "malformed status line";
   const std::string_view reason =
       line.substr(line.size() > kStatusBytes ? kStatusBytes + 1 : kStatusBytes);
@@ -74,16 +75,6 @@ const char *judge_framing(Method method, ResponseHead &out) noexcept {
   return nullptr;
 }
 
-const char *judge(std::string_view section, Method method, ResponseHead &out) noexcept {
-  if (out.status == 101) return "switching protocols without having been asked";
-  const HeadError fault = parse_field_lines(section, kSingletons, out.fields);
-  if (fault.status != 0) return fault.reason;
-  const ConnectionOptions connection = apply_connection(out.fields);
-  if (connection.too_many) return "too many Connection options";
-  out.keep_alive = out.minor_version == 1 && !connection.close;
-  return judge_framing(method, out);
-}
-
 }  // namespace
 
 HeadState ResponseParser::fail(const char *reason) noexcept {
@@ -110,11 +101,29 @@ HeadState ResponseParser::read_line(std::string_view bytes, ResponseHead &out) n
   return HeadState::complete;
 }
 
+// What the fields mean together, once each of them is read.
+HeadState ResponseParser::conclude(size_t head_bytes, Method method, ResponseHead &out) noexcept {
+  head_bytes_ = static_cast<uint32_t>(head_bytes);
+  const ConnectionOptions connection = apply_connection(out.fields);
+  if (connection.too_many) return fail("too many Connection options");
+  out.keep_alive = out.minor_version == 1 && !connection.close;
+  const char *fault = judge_framing(method, out);
+  return fault == nullptr ? HeadState::complete : fail(fault);
+}
+
 HeadState ResponseParser::parse(std::string_view bytes, Method method, ResponseHead &out) noexcept {
   if (error_.status != 0) return HeadState::failed;
-  const bool line_is_known = line_bytes_ != 0;
-  if (!line_is_known) {
+  const bool first_look = line_bytes_ == 0;
+  const std::string_view seen = bytes.substr(0, kHeadBytesMax);
+  size_t section_bytes = 0;
+  if (first_look) {
     if (const HeadState state = read_line(bytes, out); state != HeadState::complete) return state;
+    // Nearly every head is whole and sound by now. Whatever this pass stumbles over is judged
+    // below.
+    if (parse_field_lines(seen.substr(line_bytes_), kSingletons, out.fields, section_bytes)
+            .status == 0) {
+      return conclude(line_bytes_ + section_bytes, method, out);
+    }
   }
   switch (end_.search(bytes, line_bytes_)) {
     case HeadEnd::Found::no:
@@ -126,11 +135,10 @@ HeadState ResponseParser::parse(std::string_view bytes, Method method, ResponseH
     case HeadEnd::Found::yes:
       break;
   }
-  if (line_is_known) (void)read_line(bytes, out);  // again: the bytes may have moved since
-  head_bytes_ = static_cast<uint32_t>(end_.head_bytes());
-  const std::string_view section = bytes.substr(line_bytes_, head_bytes_ - line_bytes_);
-  const char *fault = judge(section, method, out);
-  return fault == nullptr ? HeadState::complete : fail(fault);
+  if (!first_look) (void)read_line(bytes, out);  // again: the bytes may have moved since
+  const std::string_view section = seen.substr(line_bytes_, end_.head_bytes() - line_bytes_);
+  const HeadError fault = parse_field_lines(section, kSingletons, out.fields, section_bytes);
+  return fault.status == 0 ? conclude(end_.head_bytes(), method, out) : fail(fault.reason);
 }
 
 }  // namespace holdfast::proxy::http
