@@ -33,6 +33,12 @@ struct MallocFree {
   void operator()(char *p) const noexcept { free(p); }  // NOLINT(*-no-malloc,*-owning-memory)
 };
 
+std::string dump(const json_t *value, size_t flags) {
+  const std::unique_ptr<char, MallocFree> text(json_dumps(value, flags | JSON_ENCODE_ANY));
+  if (!text) throw std::bad_alloc();
+  return text.get();
+}
+
 JsonPtr checked(json_t *value) {
   if (value == nullptr) throw std::bad_alloc();
   return JsonPtr(value);
@@ -54,12 +60,8 @@ Result<JsonPtr> json_parse(std::string_view text) {
                    std::to_string(fault.position)};
 }
 
-std::string json_dump(const json_t *value) {
-  constexpr size_t kFlags = JSON_COMPACT | JSON_ENCODE_ANY;
-  const std::unique_ptr<char, MallocFree> text(json_dumps(value, kFlags));
-  if (!text) throw std::bad_alloc();
-  return text.get();
-}
+std::string json_dump(const json_t *value) { return dump(value, JSON_COMPACT); }
+std::string json_dump_pretty(const json_t *value) { return dump(value, JSON_INDENT(2)); }
 
 JsonPtr json_text(std::string_view text) {
   json_t *value = json_stringn(text.data(), text.size());
