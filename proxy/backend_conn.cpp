@@ -42,9 +42,11 @@ std::string_view to_word(BackendFault fault) noexcept {
     case BackendFault::cut:
       return "cut";
     case BackendFault::malformed:
+      return "malformed";
+    case BackendFault::no_descriptor:
       break;
   }
-  return "malformed";
+  return "no_descriptor";
 }
 
 std::unique_ptr<BackendConn> BackendConn::dial(Worker &worker, BackendId backend) {
@@ -57,22 +59,22 @@ std::unique_ptr<BackendConn> BackendConn::dial(Worker &worker, BackendId backend
     (void)::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     (void)::setsockopt(fd.get(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
   }
-  bool refused = !fd;
+  bool refused = false;
   if (fd && ::connect(fd.get(), address, to.address_bytes) != 0) {
     // A Unix socket with a full backlog says EAGAIN at once: as good as refused.
     refused = errno != EINPROGRESS;
   }
-  auto conn =
-      std::unique_ptr<BackendConn>(new BackendConn(worker, backend, std::move(fd)));  // NOLINT
-  if (refused) conn->refused_at_once_ = true;
+  const bool connected = static_cast<bool>(fd);
+  auto conn = std::make_unique<BackendConn>(Private{}, worker, backend, std::move(fd));
   // Either way the outcome is reported from the loop: writable, or at the next turn.
+  if (!connected || refused) conn->failed_at_once_ = refused ? ECONNREFUSED : EMFILE;
   conn->set_write_interest(true);
-  if (refused) event_active(conn->write_event_.get(), EV_WRITE, 0);
+  if (conn->failed_at_once_ != 0) event_active(conn->write_event_.get(), EV_WRITE, 0);
   worker.counters().add(Counter::backend_connections);
   return conn;
 }
 
-BackendConn::BackendConn(Worker &worker, BackendId backend, UniqueFd fd)
+BackendConn::BackendConn(Private, Worker &worker, BackendId backend, UniqueFd fd)
     : worker_(worker), stream_(std::move(fd)), backend_(backend), idle_max_(kIdleDefault) {
   read_event_.reset(
       event_new(worker.base(), stream_.fd(), EV_READ | EV_PERSIST, &on_readable_c, this));
@@ -131,11 +133,17 @@ void BackendConn::rest(MonoTime now, BackendPool &pool) {
 
 bool BackendConn::wake(MonoTime now) {
   pool_ = nullptr;
-  if (now - idle_since_ >= idle_max_) return false;
-  if (now - idle_since_ > kTrustedIdle) {
+  bool alive = now - idle_since_ < idle_max_;
+  if (alive && now - idle_since_ > kTrustedIdle) {
     char byte = 0;
     const ssize_t n = ::recv(stream_.fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    if (n >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK)) return false;
+    alive = n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+  }
+  if (!alive) {
+    // Its FIN may be waiting in this very turn: nothing is left that could answer it.
+    state_ = State::dead;
+    (void)event_del(read_event_.get());
+    return false;
   }
   state_ = State::busy;
   reused_ = true;
@@ -168,11 +176,12 @@ void BackendConn::set_write_interest(bool on) {
 
 void BackendConn::on_writable() {
   if (state_ == State::connecting) {
-    int error = refused_at_once_ ? ECONNREFUSED : 0;
+    int error = failed_at_once_;
     socklen_t bytes = sizeof error;
-    if (!refused_at_once_) (void)::getsockopt(stream_.fd(), SOL_SOCKET, SO_ERROR, &error, &bytes);
+    if (error == 0) (void)::getsockopt(stream_.fd(), SOL_SOCKET, SO_ERROR, &error, &bytes);
     if (error != 0) {
-      fail(BackendFault::connect_refused, std::strerror(error));
+      fail(error == EMFILE ? BackendFault::no_descriptor : BackendFault::connect_refused,
+           std::strerror(error));
       return;
     }
     state_ = State::busy;

@@ -32,6 +32,7 @@ enum class BackendFault : uint8_t {
   closed_early,     // FIN or RST before the first byte of an answer
   cut,              // FIN or RST inside an answer
   malformed,        // not HTTP as RFC 9112 has it
+  no_descriptor,    // we ourselves are out of file descriptors
 };
 
 std::string_view to_word(BackendFault fault) noexcept;
@@ -51,7 +52,10 @@ class BackendUser {
 };
 
 class BackendConn final : public Buried {
+  struct Private {};  // only dial() can make one
+
  public:
+  BackendConn(Private, Worker &worker, BackendId backend, UniqueFd fd);
   // Starts a non-blocking connect to this backend.
   static std::unique_ptr<BackendConn> dial(Worker &worker, BackendId backend);
   ~BackendConn() override;
@@ -74,6 +78,7 @@ class BackendConn final : public Buried {
   void request_sent() noexcept { request_sent_ = true; }
 
   BackendId backend() const noexcept { return backend_; }
+  bool reading_paused() const noexcept { return paused_; }
   bool connecting() const noexcept { return state_ == State::connecting; }
   bool reused() const noexcept { return reused_; }
   size_t unsent_bytes() const noexcept { return output_.unsent_bytes(); }
@@ -89,7 +94,6 @@ class BackendConn final : public Buried {
   enum class State : uint8_t { connecting, busy, idle, dead };
   enum class Expect : uint8_t { head, body, nothing };
 
-  BackendConn(Worker &worker, BackendId backend, UniqueFd fd);
   void on_readable();
   void on_writable();
   void parse(std::string_view bytes);
@@ -123,7 +127,7 @@ class BackendConn final : public Buried {
   bool paused_ = false;
   bool got_bytes_ = false;
   bool write_broken_ = false;
-  bool refused_at_once_ = false;  // connect() failed without waiting
+  int failed_at_once_ = 0;  // errno of a connect() that failed without waiting
   uint8_t interim_count_ = 0;
   uint64_t begun_at_bytes_ = 0;
   MonoTime idle_since_{};

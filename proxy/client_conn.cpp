@@ -172,8 +172,8 @@ void ClientConn::on_deadline(WheelTimer &) {
     close(StreamReason::client_closed);
     return;
   }
-  const bool body_waits =
-      exchange_ && !exchange_->request_complete() && (paused_ & kPausedByExchange) == 0;
+  const bool paused = (paused_ & kPausedByExchange) != 0;
+  const bool body_waits = exchange_ && !exchange_->request_complete() && !paused;
   if (body_waits && std::min(body_due_, body_total_due_) <= now) {
     exchange_->on_request_timeout();
     return;
@@ -194,6 +194,12 @@ void ClientConn::on_deadline(WheelTimer &) {
     send({&all, 1});
     linger();
     return;
+  }
+  if (paused && exchange_ && !exchange_->request_complete()) {
+    // We do not let it send: its clocks stand still.
+    const Millis patience = config_->servers[listener().default_server].client_body_timeout;
+    body_due_ = now + patience;
+    if (body_total_due_ != MonoTime::max()) body_total_due_ += patience;
   }
   const MonoTime due = std::min({due_, body_due_, body_total_due_});
   if (due != MonoTime::max()) timer_.arm(due);
@@ -335,8 +341,13 @@ void ClientConn::on_eof() {
     return;
   }
   // The request is whole: its answer is still wanted. Edge-triggered from here on, or the FIN would
-  // wake us for ever; an RST still does.
+  // wake us for ever; an RST still does. The write event shares the descriptor's epoll entry, so it
+  // has to be edge-triggered as well.
   half_closed_ = true;
+  if (write_event_) {
+    set_write_interest(false);
+    set_write_interest(true);
+  }
   read_event_.reset(
       event_new(worker_.base(), stream_.fd(), EV_READ | EV_ET | EV_PERSIST, &on_readable_c, this));
   (void)event_add(read_event_.get(), nullptr);
@@ -366,6 +377,9 @@ void ClientConn::close_when_idle() {
 
 void ClientConn::pause_reading(bool paused) {
   const bool was = paused_ != 0;
+  if (!paused && (paused_ & kPausedByExchange) != 0 && body_due_ != MonoTime::max()) {
+    body_due_ = worker_.now() + config_->servers[listener().default_server].client_body_timeout;
+  }
   set_pause(kPausedByExchange, paused);
   if (was && paused_ == 0 && !input_.empty() && !processing_)
     event_active(read_event_.get(), EV_READ, 0);
@@ -389,7 +403,9 @@ void ClientConn::set_write_interest(bool on) {
   }
   if (write_event_) return;
   write_event_.reset(
-      event_new(worker_.base(), stream_.fd(), EV_WRITE | EV_PERSIST, &on_writable_c, this));
+      event_new(worker_.base(), stream_.fd(),
+                static_cast<short>(EV_WRITE | EV_PERSIST | (half_closed_ ? EV_ET : 0)),
+                &on_writable_c, this));
   (void)event_add(write_event_.get(), nullptr);
 }
 

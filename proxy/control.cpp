@@ -166,7 +166,7 @@ void Control::Impl::post(uint32_t worker, WorkerMessage message) {
 // backend.
 void Control::Impl::finish_everywhere(const EndedSession &ended) {
   for (const ExchangeRef &exchange : ended.exchanges) {
-    post(exchange.worker, FinishExchange{exchange.exchange, ended.reason});
+    post(exchange.worker, FinishExchange{exchange.exchange, ended.reason, ended.idle});
   }
   if (!owes_delete(ended) || mailboxes.empty()) return;
   const auto workers_count = static_cast<uint32_t>(mailboxes.size());

@@ -33,16 +33,18 @@ namespace holdfast::proxy {
 class ClientConn;
 class UpstreamState;
 
+inline constexpr uint64_t kManagementBodyBytesMax = 64 * 1024;
 inline constexpr size_t kHeldBodyBytesMax =
     64 * 1024;  // a POST waits for its method at most so long
 inline constexpr size_t kOutputHighBytes = 64 * 1024;  // above: the producer is not read any more
 inline constexpr size_t kOutputLowBytes = 16 * 1024;   // below: it is again
 inline constexpr Millis kStreamWriteStall{300'000};    // a stream's client that reads nothing
-inline constexpr Millis kBodyStall{60'000};            // a finite answer that stops coming
+inline constexpr Millis kEndingFlush{2000};  // an ended stream's client that reads nothing
+inline constexpr Millis kBodyStall{60'000};  // a finite answer that stops coming
 inline constexpr Millis kShortStream{
     1000};  // answers as streams shorter than this are not reported
-inline constexpr Millis kDetachedStall{600'000};  // a backend that goes on for a client that left
-inline constexpr Millis kLegacyHoldMax{3000};     // a stream's head waits for its first event
+inline constexpr Millis kDetachedMax{600'000};  // a backend that goes on for a client that left
+inline constexpr Millis kLegacyHoldMax{3000};   // a stream's head waits for its first event
 
 class Exchange final : public BackendUser,
                        public WheelTimer::User,
@@ -73,7 +75,7 @@ class Exchange final : public BackendUser,
   // ---- from the worker's mailbox ----
   void on_admit(const AdmitAnswer &answer);
   void on_restored();
-  void finish_for(EndReason reason);
+  void finish_for(EndReason reason, Millis idle);
   void on_stop();  // the process stops: streams without end are ended
 
   // ---- BackendUser ----
@@ -186,6 +188,10 @@ class Exchange final : public BackendUser,
   void write_log(std::string_view event);
   bool speaks_rpc() const noexcept;
   bool on_due(MonoTime now);
+  bool on_backend_due(MonoTime now);
+  void flush_gathered();
+  void note_fault(BackendFault fault, const char *detail);
+  void report_closed(StreamReason reason, Millis idle);
 
   Worker &worker_;
   ClientConn *client_;  // nullptr: the client has left
@@ -211,6 +217,7 @@ class Exchange final : public BackendUser,
   mcp::SseScanner sse_;
   WheelTimer timer_;
   uint64_t id_;
+  uint64_t send_mark_ = 0;   // bytes the backend's connection had accepted when send_due_ was set
   uint64_t body_bytes_ = 0;  // of the answer, decoded
   size_t chunk_place_ = 0;   // of the open chunk's size line in the gather
   size_t chunk_from_ = 0;    // gathered bytes before the open chunk
@@ -219,11 +226,13 @@ class Exchange final : public BackendUser,
   MonoTime head_due_ = MonoTime::max();
   MonoTime stall_due_ = MonoTime::max();
   MonoTime write_due_ = MonoTime::max();
+  MonoTime send_due_ = MonoTime::max();  // a backend that does not read the request
   MonoTime heartbeat_due_ = MonoTime::max();
   MonoTime hold_due_ = MonoTime::max();
   MonoTime opened_due_ = MonoTime::max();
   StreamKind stream_kind_ = StreamKind::get;
   StreamReason end_reason_ = StreamReason::complete;
+  Millis ended_idle_{0};  // how long the session had been idle when it ended
   http::Method method_ = http::Method::get;
   http::Framing request_framing_;
   http::Framing client_framing_;
@@ -233,6 +242,7 @@ class Exchange final : public BackendUser,
   int body_error_ = 0;  // status a malformed or too large body is refused with
   int refusal_ = 0;     // status a refusal waits with for the request's id
   bool request_complete_ = false;
+  bool routed_ = false;             // by what the body's scanner said
   bool response_started_ = false;   // the final head was written towards the client
   bool response_complete_ = false;  // and everything after it
   bool keep_alive_ = false;
@@ -253,7 +263,9 @@ class Exchange final : public BackendUser,
   bool scan_events_ = false;      // responses on this stream are looked for
   bool discard_request_ = false;  // an early answer: what is left of the body is nobody's
   bool chunk_open_ = false;       // a chunk is being gathered in this turn
-  bool flushed_ = false;          // something of the answer was handed to the client's connection
+  bool last_chunk_sent_ = false;
+  bool ending_ = false;   // a stream we ended: what is unsent has two seconds
+  bool flushed_ = false;  // something of the answer was handed to the client's connection
 };
 
 // What a request that must wait (for its method, for admission, for restored sessions) keeps.

@@ -26,6 +26,10 @@ bool Exchange::speaks_rpc() const noexcept {
 
 void Exchange::refuse(int status, std::string_view message, std::string_view extra_name,
                       std::string_view extra_value) {
+  if (phase_ == Phase::admitting) {  // nobody waits for the answer any more
+    worker_.control().cancel_admit(session_, ref());
+    session_.clear();
+  }
   if (admitted_) release(ReleaseReason::client_gone);
   if (speaks_rpc()) {
     const bool has_id =
@@ -51,6 +55,8 @@ void Exchange::answer(int status, std::string_view content_type, std::string_vie
                                         : Counter::responses_5xx);
   response_started_ = response_complete_ = true;
   phase_ = Phase::answered;
+  connect_due_ = head_due_ = stall_due_ = send_due_ = heartbeat_due_ = hold_due_ = opened_due_ =
+      MonoTime::max();
   body_bytes_ = body.size();
   if (client_ == nullptr) {
     complete();
@@ -100,20 +106,25 @@ void Exchange::management_failed() {
   answer(health.status, kJson, health.body);
 }
 
-void Exchange::on_backend_fault(BackendFault fault, const char *detail) {
+// Counts and tells a fault of the backend, and counts the backend out where it is to blame.
+void Exchange::note_fault(BackendFault fault, const char *detail) {
   const std::string &name = worker_.backends().at(backend_->backend()).name;
   worker_.backend_stats().cells[backend_->backend()].errors.fetch_add(1, std::memory_order_relaxed);
   if (fault == BackendFault::connect_refused) {
     worker_.backend_stats().cells[backend_->backend()].up.store(false, std::memory_order_relaxed);
   }
-  if (kind_ != Kind::management) {
-    log_warn("event=backend_fault backend={} fault={} detail={}", name, to_word(fault),
-             quoted(detail));
+  if (kind_ != Kind::management && worker_.fault_log().allow(worker_.now())) {
+    log_warn("event=backend_fault backend={} fault={} detail={} suppressed={}", name,
+             to_word(fault), quoted(detail), worker_.fault_log().suppressed());
   }
-  if (upstream_ != nullptr &&
-      (fault == BackendFault::connect_refused || fault == BackendFault::closed_early)) {
-    if (!backend_->reused()) upstream_->note_failure(backend_->backend(), worker_.now());
+  const bool blamed = fault == BackendFault::connect_refused || fault == BackendFault::closed_early;
+  if (upstream_ != nullptr && blamed && !backend_->reused()) {
+    upstream_->note_failure(backend_->backend(), worker_.now());
   }
+}
+
+void Exchange::on_backend_fault(BackendFault fault, const char *detail) {
+  note_fault(fault, detail);
   const bool unseen = response_started_ && !flushed_ && !in_session_ && !legacy_;
   if (!response_started_ || unseen) {
     if (!unseen && try_elsewhere(fault)) return;
@@ -121,9 +132,13 @@ void Exchange::on_backend_fault(BackendFault fault, const char *detail) {
     chunk_open_ = false;
     legacy_.reset();
     response_started_ = false;
-    backend_failed(502, fault == BackendFault::malformed
-                            ? "Bad Gateway: the backend's answer is not valid HTTP"
-                            : "Bad Gateway: the backend did not answer");
+    if (fault == BackendFault::no_descriptor) {
+      backend_failed(503, "Service Unavailable: out of file descriptors");
+    } else {
+      backend_failed(502, fault == BackendFault::malformed
+                              ? "Bad Gateway: the backend's answer is not valid HTTP"
+                              : "Bad Gateway: the backend did not answer");
+    }
     return;
   }
   worker_.counters().add(Counter::backend_failures);
@@ -139,6 +154,7 @@ void Exchange::on_backend_fault(BackendFault fault, const char *detail) {
                         sse_.between_events();
   if (hopeless) {
     answered_ = true;
+    flush_gathered();
     finish_stream(StreamReason::backend_cut,
                   message_event(rpc_error_body(request_id_, kRpcServerError,
                                                "the backend was lost in mid-call")));
@@ -147,14 +163,18 @@ void Exchange::on_backend_fault(BackendFault fault, const char *detail) {
   cut();
 }
 
+// Writes what this turn has gathered, without ending anything.
+void Exchange::flush_gathered() {
+  close_chunk();
+  Gather &gather = worker_.scratch().client_gather;
+  if (!gather.empty()) client_->send(gather.pieces());
+  gather.clear();
+  flushed_ = true;
+}
+
 // The client must see that something is missing: no last chunk, a short length, or RST.
 void Exchange::cut() {
-  if (flushed_ || response_started_) {
-    close_chunk();
-    Gather &gather = worker_.scratch().client_gather;
-    if (!gather.empty()) client_->send(gather.pieces());
-    gather.clear();
-  }
+  if (response_started_) flush_gathered();
   drop_backend();
   const bool reset = client_framing_.kind == http::BodyKind::until_close;
   finished(StreamReason::backend_cut);
@@ -169,12 +189,16 @@ void Exchange::finish_stream(StreamReason reason, std::string_view last_event) {
   end_reason_ = reason;
   // A pending rest of the stream may end inside an event; what follows would be read as part of it.
   if (!last_event.empty() && sse_.between_events()) add_client_data(last_event);
-  response_complete_ = true;
+  response_complete_ = ending_ = true;
   keep_alive_ = false;
   flush_client();
+  if (phase_ == Phase::done) return;
+  write_due_ = worker_.now() + kEndingFlush;
+  rearm();
 }
 
-void Exchange::finish_for(EndReason reason) {
+void Exchange::finish_for(EndReason reason, Millis idle) {
+  ended_idle_ = idle;
   in_session_ = false;  // the registry has forgotten it
   if (phase_ == Phase::done) return;
   if (client_ == nullptr) {
@@ -220,16 +244,16 @@ bool Exchange::on_client_gone(StreamReason reason) {
   // work, and may keep the answer for a resumption. An initialize is drained to learn the backend's
   // id.
   const bool drains =
-      backend_ && request_complete_ && !discard_request_ && !response_complete_ &&
-      method_ == http::Method::post &&
+      worker_.may_adopt() && backend_ && request_complete_ && !discard_request_ &&
+      !response_complete_ && method_ == http::Method::post &&
       (kind_ == Kind::session || kind_ == Kind::initialize || kind_ == Kind::legacy_post);
   if (drains) {
     // Nobody waits on this connection any more: from now on the request holds its session for one
     // timeout, not for as long as the backend takes.
-    (void)leave_session(
-        SessionRegistry::Finish::open_ended);  // ignoring: the stream's end is reported later
+    report_closed(reason, leave_session(SessionRegistry::Finish::open_ended));
+    connect_due_ = head_due_ = send_due_ = opened_due_ = MonoTime::max();
     backend_->pause_reading(false);
-    stall_due_ = worker_.now() + kDetachedStall;
+    stall_due_ = worker_.now() + kDetachedMax;
     rearm();
     return true;
   }
@@ -287,24 +311,28 @@ void Exchange::finished(StreamReason reason) {
   if (scanner_) worker_.give_scanner(std::move(scanner_));
   const bool is_session = kind_ == Kind::legacy_open || kind_ == Kind::listen;
   const bool owns_session = is_session && in_session_;
-  const Millis idle = leave_session(how_finished());
-  if (stream_opened_) {
-    stream_opened_ = false;
-    worker_.control().report(link::Closed{session_, static_cast<int64_t>(id_), reason, idle.count(),
-                                          static_cast<int64_t>(body_bytes_)});
-    worker_.counters().add(Counter::streams_open, -1);
-    worker_.counters().add(Counter::stream_bytes, static_cast<int64_t>(body_bytes_));
-    log_info("event=stream_closed session={} kind={} reason={} idle_ms={} bytes={}",
-             handle_of(session_), to_word(stream_kind_), to_word(reason), idle.count(),
-             body_bytes_);
-  }
+  const Millis idle = in_session_ ? leave_session(how_finished()) : ended_idle_;
+  report_closed(reason, idle);
   if (owns_session) {
     // A legacy session and a listen are their stream: when it goes, they end.
-    end_session(reason == StreamReason::client_closed || reason == StreamReason::write_stalled
-                    ? EndReason::client_gone
-                    : EndReason::backend_ended);
+    const bool by_client =
+        reason == StreamReason::client_closed || reason == StreamReason::write_stalled;
+    end_session(reason == StreamReason::shutdown ? EndReason::shutdown
+                : by_client                      ? EndReason::client_gone
+                                                 : EndReason::backend_ended);
   }
   write_log(event_stream_ ? "close" : "request");
+}
+
+void Exchange::report_closed(StreamReason reason, Millis idle) {
+  if (!stream_opened_) return;
+  stream_opened_ = false;
+  worker_.control().report(link::Closed{session_, static_cast<int64_t>(id_), reason, idle.count(),
+                                        static_cast<int64_t>(body_bytes_)});
+  worker_.counters().add(Counter::streams_open, -1);
+  worker_.counters().add(Counter::stream_bytes, static_cast<int64_t>(body_bytes_));
+  log_info("event=stream_closed session={} kind={} reason={} idle_ms={} bytes={}",
+           handle_of(session_), to_word(stream_kind_), to_word(reason), idle.count(), body_bytes_);
 }
 
 void Exchange::drop_backend() {
@@ -327,8 +355,8 @@ void Exchange::arm_for_head() {
 // Deadlines that move with progress are only looked at when the timer fires: re-arming is for
 // earlier ones, so that the usual request touches the wheel once.
 void Exchange::rearm() {
-  const MonoTime due = std::min(
-      {connect_due_, head_due_, stall_due_, write_due_, heartbeat_due_, hold_due_, opened_due_});
+  const MonoTime due = std::min({connect_due_, head_due_, stall_due_, write_due_, send_due_,
+                                 heartbeat_due_, hold_due_, opened_due_});
   if (due == MonoTime::max()) {
     timer_.disarm();
   } else if (!timer_.armed() || timer_.due() > due) {
@@ -340,43 +368,62 @@ void Exchange::on_deadline(WheelTimer &) {
   if (on_due(worker_.now())) rearm();
 }
 
-// False: the exchange has ended, or waits for something new.
-bool Exchange::on_due(MonoTime now) {
+// What the backend owes. False: it ran out of time, and that has been dealt with.
+bool Exchange::on_backend_due(MonoTime now) {
   if (connect_due_ <= now) {
     connect_due_ = MonoTime::max();
+    if (!backend_ || !backend_->connecting()) return true;
     if (upstream_ != nullptr) upstream_->note_failure(backend_->backend(), now);
     if (!try_elsewhere(BackendFault::connect_refused))
       backend_failed(504, "Gateway Timeout: cannot connect");
     return false;
+  }
+  if (send_due_ <= now) {
+    send_due_ = MonoTime::max();
+    if (backend_ && backend_->unsent_bytes() > 0) {
+      if (backend_->accepted_bytes() == send_mark_ && !response_started_) {
+        backend_failed(504, "Gateway Timeout: the backend does not read the request");
+        return false;
+      }
+      send_mark_ = backend_->accepted_bytes();
+      send_due_ = now + settings_->send_timeout;
+    }
   }
   if (head_due_ <= now) {
     head_due_ = MonoTime::max();
     backend_failed(504, "Gateway Timeout: the backend did not answer in time");
     return false;
   }
-  if (stall_due_ <= now) {
-    stall_due_ = MonoTime::max();
-    if (client_ == nullptr) {
-      drop_backend();
-      finished(StreamReason::backend_cut);
-      worker_.retire(id_);
-    } else {
-      cut();
-    }
-    return false;
+  if (stall_due_ > now) return true;
+  if (backend_ && backend_->reading_paused() && client_ != nullptr) {
+    stall_due_ = now + kBodyStall;  // it is we who do not read
+    return true;
   }
+  stall_due_ = MonoTime::max();
+  if (client_ != nullptr) {
+    cut();
+  } else {
+    drop_backend();
+    finished(StreamReason::backend_cut);
+    worker_.retire(id_);
+  }
+  return false;
+}
+
+// False: the exchange has ended, or waits for something new.
+bool Exchange::on_due(MonoTime now) {
+  if (!on_backend_due(now)) return false;
   if (hold_due_ <= now && legacy_) {
     // A slow first event: the client gets its head, the event is still waited for.
     hold_due_ = MonoTime::max();
-    response_started_ = true;
+    response_started_ = flushed_ = true;
     const iovec all{legacy_->client_head.data(), legacy_->client_head.size()};
     client_->send({&all, 1});
-    flushed_ = true;
   }
-  if (write_due_ <= now) {
+  if (write_due_ <= now && client_ != nullptr) {
     write_due_ = MonoTime::max();
     drop_backend();
-    finished(StreamReason::write_stalled);
+    finished(ending_ ? end_reason_ : StreamReason::write_stalled);
     client_->abort(true);
     return false;
   }

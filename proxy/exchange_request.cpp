@@ -15,8 +15,6 @@
 namespace holdfast::proxy {
 namespace {
 
-constexpr size_t kManagementBodyBytesMax = 64 * 1024;
-
 bool has_body(http::Framing framing) {
   return framing.kind == http::BodyKind::chunked ||
          (framing.kind == http::BodyKind::length && framing.length > 0);
@@ -178,7 +176,10 @@ size_t Exchange::decode(std::string_view bytes, Pieces &pieces) {
 void Exchange::refuse_body() {
   worker_.counters().add(Counter::protocol_errors);
   keep_alive_ = false;
-  const char *text = body_error_ == 413 ? "request body too large" : request_body_.error();
+  const bool framing = request_body_.error()[0] != '\0';
+  const char *text = body_error_ == 413 ? "request body too large"
+                     : framing          ? request_body_.error()
+                               : "ambiguous JSON: a member that routes the message is there twice";
   if (response_started_) {
     cut();
     return;
@@ -200,7 +201,9 @@ size_t Exchange::on_client_bytes(std::string_view bytes) {
 }
 
 bool Exchange::ready_to_decide(const Pieces &pieces) const {
-  if (kind_ == Kind::management) return request_complete_;
+  if (kind_ == Kind::management) {
+    return request_complete_ || request_body_.decoded_bytes() > kManagementBodyBytesMax;
+  }
   if (!scanner_ || request_complete_ || scanner_->state() != mcp::RpcScanner::State::more)
     return true;
   size_t bytes = waiting_ ? waiting_->body.size() : 0;
@@ -237,6 +240,13 @@ void Exchange::advance(const http::RequestHead *head, std::string_view raw_head,
       return;
     case Phase::forwarding:
       if (discard_request_ || !backend_) return;
+      if (scanner_ && !classified_ && scanner_->state() == mcp::RpcScanner::State::unclear &&
+          routed_) {
+        // What it was routed by does not hold: the backend must not see it whole.
+        body_error_ = 400;
+        refuse_body();
+        return;
+      }
       send_request({}, {}, pieces);
       if (in_session_ && !classified_) classify();
       return;
@@ -411,10 +421,15 @@ void Exchange::send_request(std::string_view head, std::string_view held, const 
     worker_.counters().add(Counter::backpressure_pauses);
     client_->pause_reading(true);
   }
+  if (backend_->unsent_bytes() > 0 && !backend_->connecting() && send_due_ == MonoTime::max()) {
+    send_mark_ = backend_->accepted_bytes();
+    send_due_ = worker_.now() + settings_->send_timeout;
+    rearm();
+  }
 }
 
 void Exchange::on_backend_writable() {
-  connect_due_ = MonoTime::max();
+  connect_due_ = send_due_ = MonoTime::max();
   rearm();
   if (client_ != nullptr) client_->pause_reading(false);
 }
@@ -427,6 +442,7 @@ bool Exchange::try_elsewhere(BackendFault fault) {
   const bool refused = fault == BackendFault::connect_refused;
   if (!refused && !(died_idle && (untouched || !resend_.empty()))) return false;
   if (!refused && discard_request_) return false;
+  if (!untouched && resend_.empty()) return false;
   std::string bytes = untouched ? backend_->take_unsent() : resend_;
   const BackendId same = backend_->backend();
   const bool bound =

@@ -82,7 +82,8 @@ void Exchange::begin_event_stream(const http::ResponseHead &head) {
       (coding.empty() || coding == "identity");
   if (!event_stream_) {
     legacy_.reset();
-    if (head.framing.kind != http::BodyKind::none) stall_due_ = worker_.now() + kBodyStall;
+    if (head.framing.kind != http::BodyKind::none && client_ != nullptr)
+      stall_due_ = worker_.now() + kBodyStall;
     rearm();
     return;
   }
@@ -140,13 +141,9 @@ void Exchange::on_backend_data(std::string_view data) {
   if (event_stream_) {
     sse_.feed(data, *this);
   } else {
-    stall_due_ = worker_.now() + kBodyStall;
+    if (client_ != nullptr) stall_due_ = worker_.now() + kBodyStall;
   }
-  if (client_ != nullptr) {
-    add_client_data(data);
-  } else {
-    stall_due_ = worker_.now() + kDetachedStall;
-  }
+  if (client_ != nullptr) add_client_data(data);
 }
 
 void Exchange::add_client_data(std::string_view data) {
@@ -271,8 +268,10 @@ Millis Exchange::write_stall() const {
 void Exchange::flush_client() {
   Gather &gather = worker_.scratch().client_gather;
   close_chunk();
-  if (response_complete_ && client_framing_.kind == http::BodyKind::chunked)
+  if (response_complete_ && client_framing_.kind == http::BodyKind::chunked && !last_chunk_sent_) {
+    last_chunk_sent_ = true;
     gather.add(http::kLastChunk);
+  }
   if (!gather.empty()) {
     flushed_ = true;
     client_->send(gather.pieces());
@@ -297,7 +296,7 @@ void Exchange::flush_client() {
 }
 
 void Exchange::on_client_progress() {
-  if (write_due_ != MonoTime::max()) write_due_ = worker_.now() + write_stall();
+  if (write_due_ != MonoTime::max() && !ending_) write_due_ = worker_.now() + write_stall();
   if (backend_ && client_->unsent_bytes() < kOutputLowBytes) backend_->pause_reading(false);
 }
 
@@ -317,7 +316,8 @@ void Exchange::on_client_half_closed() {
 }
 
 void Exchange::heartbeat() {
-  heartbeat_due_ = worker_.now() + settings_->sse_heartbeat;
+  if (settings_->sse_heartbeat > Millis{0})
+    heartbeat_due_ = worker_.now() + settings_->sse_heartbeat;
   if (client_ == nullptr || legacy_ || !sse_.between_events() || client_->unsent_bytes() > 0)
     return;
   worker_.counters().add(Counter::heartbeats);

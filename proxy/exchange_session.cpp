@@ -17,8 +17,6 @@
 namespace holdfast::proxy {
 namespace {
 
-constexpr uint64_t kManagementBodyBytesMax = 64 * 1024;
-
 // When_sessiond_down of the configuration as the control thread takes it.
 WhenDown when_down(WhenSessiondDown value) {
   switch (value) {
@@ -69,6 +67,8 @@ void Exchange::decide(const http::RequestHead &head) {
                            [](const auto &m) { return m.is_request(); });
   }
   phase_ = Phase::forwarding;
+  routed_ =
+      scanner_ && scanner_->state() != mcp::RpcScanner::State::unclear && scanner_->size() > 0;
   const std::string_view session = head.fields.value(http::FieldId::mcp_session_id);
   if (method_ == http::Method::post) {
     decide_post(head);
@@ -271,7 +271,7 @@ void Exchange::opening_answered(const http::ResponseHead &head) {
     release(ReleaseReason::sessionless);
   } else if (client_ == nullptr) {
     // Nobody is left to use it; the backend must not keep it either.
-    worker_.delete_at_backend(view_.backend, opening_->target, backend_session);
+    worker_.delete_at_backend({view_.backend, opening_->target, backend_session});
     release(ReleaseReason::client_gone);
   } else {
     bind(backend_session);
@@ -315,8 +315,10 @@ void Exchange::on_endpoint_event(size_t end) {
       mcp::resolve_endpoint(legacy_->endpoint, legacy_->path, own, std::size(own));
   if (!target) {
     release(ReleaseReason::not_legacy);
-    log_warn("event=endpoint_refused backend={} detail={}", backend.name,
-             quoted(target.error().message));
+    if (worker_.fault_log().allow(worker_.now())) {
+      log_warn("event=endpoint_refused backend={} detail={} suppressed={}", backend.name,
+               quoted(target.error().message), worker_.fault_log().suppressed());
+    }
     drop_backend();
     legacy_->held.clear();
     if (response_started_) {

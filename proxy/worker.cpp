@@ -1,5 +1,6 @@
 #include "proxy/worker.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -14,7 +15,6 @@ namespace {
 constexpr timeval kTick{0, 100'000};  // TimerWheel::kTick
 constexpr unsigned kTicksPerSecond = 10;
 constexpr size_t kScannersMax = 64;  // kept for reuse
-constexpr size_t kCallsMax = 256;    // backend DELETEs under way at once
 constexpr Millis kStopGrace{5000};   // TERM: what is in flight gets so long
 constexpr uint64_t kSlotBits = 24;
 constexpr uint64_t kCountBits = 32;
@@ -179,15 +179,21 @@ BackendId Worker::management_backend() {
   return management_backend_;
 }
 
-void Worker::delete_at_backend(BackendId backend, std::string_view target,
-                               std::string_view backend_session) {
-  if (calls_.size() >= kCallsMax) {
-    log_warn("event=backend_delete_skipped backend={} detail=\"too many under way\"",
-             context_.backends.at(backend).name);
-    return;
+void Worker::delete_at_backend(DeleteAtBackend order) {
+  if (order.backend == kNoBackend || order.target.empty()) return;
+  if (calls_.size() < kCallsMax) {
+    start_call(order);
+  } else if (calls_waiting_.size() < kCallsWaitingMax) {
+    calls_waiting_.push_back(std::move(order));
+  } else if (call_log_.allow(now())) {
+    log_warn("event=backend_delete_skipped backend={} suppressed={} detail=\"too many waiting\"",
+             context_.backends.at(order.backend).name, call_log_.suppressed());
   }
-  auto call = std::make_unique<BackendCall>(*this, backend, std::string(target),
-                                            std::string(backend_session));
+}
+
+void Worker::start_call(const DeleteAtBackend &order) {
+  auto call =
+      std::make_unique<BackendCall>(*this, order.backend, order.target, order.backend_session);
   BackendCall *key = call.get();
   calls_.emplace(key, std::move(call));
   key->start();
@@ -198,6 +204,10 @@ void Worker::call_done(BackendCall &call) {
   if (at == calls_.end()) return;
   bury(std::move(at->second));
   calls_.erase(at);
+  if (calls_waiting_.empty()) return;
+  const DeleteAtBackend next = std::move(calls_waiting_.front());
+  calls_waiting_.pop_front();
+  start_call(next);
 }
 
 OwnHealth Worker::own_health(std::string_view target, bool users) {
@@ -282,12 +292,10 @@ void Worker::on_message(AdmitAnswer &message) {
 
 void Worker::on_message(FinishExchange &message) {
   Exchange *exchange = find(message.exchange);
-  if (exchange != nullptr) exchange->finish_for(message.reason);
+  if (exchange != nullptr) exchange->finish_for(message.reason, message.idle);
 }
 
-void Worker::on_message(DeleteAtBackend &message) {
-  delete_at_backend(message.backend, message.target, message.backend_session);
-}
+void Worker::on_message(DeleteAtBackend &message) { delete_at_backend(std::move(message)); }
 
 void Worker::on_message(RestoreDone &) {
   const std::vector<uint64_t> waiting = std::move(awaiting_restoration_);
@@ -301,6 +309,12 @@ void Worker::on_message(RestoreDone &) {
 void Worker::on_message(SwapConfig &message) {
   config_ = message.config;
   build_upstreams();
+  std::erase_if(access_writers_, [this](const auto &writer) {
+    const auto &wanted = config_->access_logs;
+    const bool kept = std::find(wanted.begin(), wanted.end(), writer->spec()) != wanted.end();
+    if (!kept) writer->flush();
+    return !kept;
+  });
   // Same ports, other references: the sockets are shared with the old descriptors, nothing queued
   // is lost.
   acceptors_.clear();

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -11,6 +12,7 @@
 
 #include "common/clock.h"
 #include "common/ev_ptr.h"
+#include "common/log_limit.h"
 #include "proxy/acceptor.h"
 #include "proxy/access_log.h"
 #include "proxy/backend_call.h"
@@ -30,6 +32,9 @@ namespace holdfast::proxy {
 class Control;
 class SessionRegistry;
 
+inline constexpr size_t kAdoptedMax = 1024;  // answers drained for clients that left, per worker
+inline constexpr size_t kCallsMax = 64;      // backend DELETEs under way at once, per worker
+inline constexpr size_t kCallsWaitingMax = 1 << 16;
 inline constexpr std::string_view kViaName = "holdfast";
 
 // What all workers share; borrowed, outlives every worker.
@@ -84,14 +89,16 @@ class Worker {
   // Exchanges whose client has left, until the backend has finished.
   void adopt(std::unique_ptr<Exchange> exchange);
   void retire(uint64_t id);
+  // False when so many are being drained already that another would be a burden.
+  bool may_adopt() const noexcept { return adopted_.size() < kAdoptedMax; }
+  LogLimit &fault_log() noexcept { return fault_log_; }
 
   std::unique_ptr<mcp::RpcScanner> take_scanner();
   void give_scanner(std::unique_ptr<mcp::RpcScanner> scanner);
   BackendPool &pool(BackendId backend);
   UpstreamState *upstream(const Config &config, size_t index);
   BackendId management_backend();  // sessiond's HTTP socket; kNoBackend when there is none
-  void delete_at_backend(BackendId backend, std::string_view target,
-                         std::string_view backend_session);
+  void delete_at_backend(DeleteAtBackend order);
   void call_done(BackendCall &call);
   OwnHealth own_health(std::string_view target, bool users);
   AccessWriter *access_writer(const Config &config, size_t index);
@@ -118,6 +125,7 @@ class Worker {
   void on_message(DrainWorker &message);
   void on_message(StopWorker &message);
   void build_upstreams();
+  void start_call(const DeleteAtBackend &order);
   void stop_streams();
   Exchange *find(uint64_t id) noexcept;
   static void on_tick_c(evutil_socket_t, short, void *self) noexcept;
@@ -140,6 +148,7 @@ class Worker {
   std::unordered_map<ClientConn *, std::unique_ptr<ClientConn>> clients_;
   std::unordered_map<uint64_t, std::unique_ptr<Exchange>> adopted_;
   std::unordered_map<BackendCall *, std::unique_ptr<BackendCall>> calls_;
+  std::deque<DeleteAtBackend> calls_waiting_;
   std::vector<Exchange *> slots_;  // by the slot bits of an exchange's number
   std::vector<uint32_t> free_slots_;
   std::vector<uint64_t> awaiting_restoration_;
@@ -153,6 +162,8 @@ class Worker {
   MonoTime now_{};
   MonoTime stop_due_ = MonoTime::max();
   MonoTime accept_trouble_logged_{};
+  LogLimit fault_log_;
+  LogLimit call_log_;
   unsigned ticks_ = 0;
   std::atomic<bool> any_backend_up_{true};
   bool now_fresh_ = false;

@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "common/clock.h"
 #include "common/close_reason.h"
 #include "proxy/backend_directory.h"
 #include "proxy/wake_queue.h"
@@ -30,6 +31,7 @@ struct AdmitAnswer {
 struct FinishExchange {
   uint64_t exchange = 0;
   EndReason reason = EndReason::unknown;
+  Millis idle{0};  // of the session, when it ended
 };
 // Tell a backend that a session is over (DELETE, bounded retries).
 struct DeleteAtBackend {
