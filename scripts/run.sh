@@ -111,6 +111,7 @@ write_configuration() {
 control_socket sessiond.sock;
 admin_socket   admin.sock;
 http_socket    http.sock;
+pid            sessiond.pid;
 END
   cat >"$run/proxy.conf" <<END
 # Written by scripts/run.sh at each start. What else there is: conf/proxy.conf in the sources.

@@ -15,20 +15,25 @@ function gate(kind, token) {
   return gates.get(key);
 }
 
+// Sends a progress message if the caller asked for it, which begins the response.
+async function progress(context) {
+  const progressToken = context.mcpReq._meta?.progressToken;
+  if (progressToken === undefined) return;
+  const params = { progressToken, progress: 1, total: 2 };
+  await context.mcpReq.notify({ method: 'notifications/progress', params });
+}
+
 // Sends one progress message, then returns only when `open` was called: through a proxy that holds
 // back the message the client cannot know when to call it.
 async function gated({ token }, context) {
-  const progressToken = context.mcpReq._meta?.progressToken;
-  await context.mcpReq.notify({
-    method: 'notifications/progress',
-    params: { progressToken, progress: 1, total: 2 },
-  });
+  await progress(context);
   await gate('open', token).promise;
   return text(`opened ${token}`);
 }
 
 // Never returns; notes when its client has left.
 async function endless({ token }, context) {
+  await progress(context);
   gate('entered', token).resolve();
   await new Promise((resolve) => {
     if (context.mcpReq.signal.aborted) resolve();

@@ -24,6 +24,7 @@ export async function startModern() {
 
 const proxyConf = (backend) => `
 worker_processes 2;
+pid proxy.pid;
 sessiond unix:sessiond.sock;
 upstream backend { server ${backend}; keepalive 64; }
 server {
@@ -35,6 +36,7 @@ server {
 
 const sessiondConf = (policy) => `
 control_socket sessiond.sock;
+pid sessiond.pid;
 admin_socket   admin.sock;
 http_socket    http.sock;
 ${policy}

@@ -57,14 +57,22 @@ async function opens_its_gate(session) {
 }
 withSession('progress_is_not_held_back', dialects.sdk2Auto, modern, opens_its_gate);
 
-withSession('leaving_a_call_cancels_it_at_the_server', dialects.sdk2Auto, modern, async (session) => {
+// In this era the end of the connection is the only cancellation there is.
+async function leaves(session, options, begun = Promise.resolve()) {
   const mine = token();
   const leave = new AbortController();
-  const call = session.call('endless', { token: mine }, { signal: leave.signal });
+  const call = session.call('endless', { token: mine }, { signal: leave.signal, ...options });
   await session.call('entered', { token: mine });
+  await begun;
   leave.abort();
   await assert.rejects(call);
   assert.equal(await session.call('left', { token: mine }), 'yes');
+}
+withSession('leaving_before_the_response_cancels_at_the_server', dialects.sdk2Auto, modern, (session) => leaves(session));
+withSession('leaving_during_the_response_cancels_at_the_server', dialects.sdk2Auto, modern, (session) => {
+  const progress = new Events();
+  const begun = progress.wait('the begin of the response', () => true);
+  return leaves(session, { onprogress: () => progress.push(1) }, begun);
 });
 
 test('50_listeners_at_once_all_hear_and_do_not_mix', async () => {
