@@ -336,7 +336,7 @@ void ClientConn::discard() {
 
 void ClientConn::on_eof() {
   if (half_closed_ && exchange_) return;
-  if (!exchange_ || !exchange_->request_complete()) {
+  if (!exchange_ || !exchange_->request_complete() || exchange_->fin_cancels()) {
     close(StreamReason::client_closed);
     return;
   }

@@ -64,6 +64,10 @@ class Exchange final : public BackendUser,
   size_t start(const http::RequestHead &head, std::string_view raw_head, std::string_view body);
   size_t on_client_bytes(std::string_view bytes);
   bool request_complete() const noexcept { return request_complete_; }
+  // Whether the client's FIN ends it: in the sessionless era leaving is the only cancellation, and
+  // before the response begins there is nothing to send that would tell a closed peer from a
+  // half-closed one.
+  bool fin_cancels() const noexcept { return modern_ && !response_started_; }
   void on_client_writable();     // everything for the client is in the kernel
   void on_client_progress();     // some of it is
   void on_client_half_closed();  // FIN after a complete request
