@@ -71,7 +71,7 @@ void add_globals(CLI::App &app, Options &into, Raw &raw) {
   app.add_flag("--no-legend", raw.no_legend, "No header and no footer");
   app.add_flag("-l,--full", into.full, "Whole session ids (they are credentials)");
   app.add_flag("-q,--quiet", into.quiet, "Print errors only");
-  app.add_flag("-y,--yes", into.yes, "Do not ask before ending many sessions");
+  app.add_flag("-y,--yes", into.yes, "Do not ask before ending all sessions of a user");
   app.footer("An id that begins with \"-\" stands after \"--\".");
 }
 

@@ -112,7 +112,6 @@ std::string session_table(const json_t *sessions, bool legend) {
                     duration_at(session, "age_ms"), duration_at(session, "idle_ms"),
                     number_at(session, "requests")});
   }
-  if (rows.empty()) return legend ? "No sessions.\n" : "";
   std::string out = table(
       {"SESSION", "USER", "TRANSPORT", "BACKEND", "STATE", "AGE", "IDLE", "REQS"}, rows, legend);
   if (legend) out += "\n" + std::to_string(rows.size()) + " sessions listed.\n";

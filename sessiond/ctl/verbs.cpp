@@ -110,11 +110,7 @@ bool confirmed(const Run &run, const std::string &question) {
   return answer == "y" || answer == "Y" || answer == "yes";
 }
 
-Exit terminate_each(const Run &run, const AdminWords &command, const std::string &question) {
-  if (!question.empty() && !confirmed(run, question)) {
-    return run.console.interactive ? run.fail(Exit::failed, "nothing was ended")
-                                   : run.fail(Exit::usage, "ends many sessions: say --yes");
-  }
+Exit terminate_each(const Run &run, const AdminWords &command) {
   Exit worst = Exit::done;
   const JsonPtr all(json_array());
   for (const std::string &arg : run.options.args) {
@@ -137,18 +133,19 @@ Exit terminate_each(const Run &run, const AdminWords &command, const std::string
   return worst;
 }
 
-Exit terminate_session(const Run &run) {
-  const size_t count = run.options.args.size();
-  return terminate_each(run, {"shutdown", "session"},
-                        count > 1 ? "End " + std::to_string(count) + " sessions?" : "");
-}
+Exit terminate_session(const Run &run) { return terminate_each(run, {"shutdown", "session"}); }
 
+// Nobody counts a user's sessions before: this one asks.
 Exit terminate_user(const Run &run) {
   std::string users;
   for (const std::string &user : run.options.args) {
     users += (users.empty() ? "" : ", ") + printable(user);
   }
-  return terminate_each(run, {"shutdown", "user"}, "End all sessions of " + users + "?");
+  if (!confirmed(run, "End all sessions of " + users + "?")) {
+    return run.console.interactive ? run.fail(Exit::failed, "nothing was ended")
+                                   : run.fail(Exit::usage, "this may end many sessions: say --yes");
+  }
+  return terminate_each(run, {"shutdown", "user"});
 }
 
 Exit set_property(const Run &run) {

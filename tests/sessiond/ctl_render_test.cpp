@@ -45,7 +45,8 @@ HF_TEST(sessions_are_listed_as_loginctl_lists_them) {
         "2 sessions listed.\n");
   HF_EQ(session_table(json("[" + std::string(kSession) + "]").get(), false),
         "q0Zr1234  alice  streamable  everything/h:1  idle  2h3m  5s  12\n");
-  HF_EQ(session_table(json("[]").get(), true), "No sessions.\n");
+  HF_EQ(session_table(json("[]").get(), true),
+        "SESSION  USER  TRANSPORT  BACKEND  STATE  AGE  IDLE  REQS\n\n0 sessions listed.\n");
   HF_EQ(session_table(json("[]").get(), false), "");
 }
 
