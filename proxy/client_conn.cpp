@@ -335,8 +335,9 @@ void ClientConn::discard() {
 }
 
 void ClientConn::on_eof() {
-  if (half_closed_ && exchange_) return;
-  if (!exchange_ || !exchange_->request_complete() || exchange_->fin_cancels()) {
+  // After FIN a read says end for ever, also when an RST has come: only SO_ERROR tells.
+  if (half_closed_ && exchange_ && !stream_.broken()) return;
+  if (half_closed_ || !exchange_ || !exchange_->request_complete() || exchange_->fin_cancels()) {
     close(StreamReason::client_closed);
     return;
   }

@@ -331,6 +331,10 @@ void Exchange::on_endpoint_event(size_t end) {
   bind(*target);
   open_stream(StreamKind::legacy);
   scan_events_ = true;
+  // The event's last line may end in CRLF, of which only the CR has decided it.
+  if (end > 0 && legacy_->held[end - 1] == '\r' && end < legacy_->held.size() &&
+      legacy_->held[end] == '\n')
+    ++end;
   legacy_->held.replace(0, end, mcp::endpoint_event(legacy_->path, session_));
 }
 

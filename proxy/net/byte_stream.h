@@ -53,6 +53,13 @@ class ByteStream {
     }
   }
 
+  // True when the kernel has an error for this socket (an RST after a FIN shows nowhere else).
+  bool broken() noexcept {
+    int error = 0;
+    socklen_t bytes = sizeof error;
+    return ::getsockopt(fd_.get(), SOL_SOCKET, SO_ERROR, &error, &bytes) != 0 || error != 0;
+  }
+
   // Tells the peer that nothing more comes, keeps reading possible.
   void shutdown_write() noexcept {
     (void)::shutdown(fd_.get(), SHUT_WR);

@@ -101,19 +101,6 @@ HF_TEST(a_session_made_unpersistent_expires) {
   check_refusal(client.post(rpc("ping", "1")), 404, -32001, "1");
 }
 
-HF_TEST(an_orphan_ends_after_its_own_timeout_and_one_with_a_stream_does_not) {
-  Pair pair(with("orphan_timeout 200ms;"));
-  StreamableClient orphan(pair.proxy_port());
-  StreamableClient held(pair.proxy_port());
-  orphan.open();
-  held.open();
-  SseClient stream = held.get();
-  HF_CHECK(eventually([&] { return pair.sessions_count() == 1; }));
-  HF_EQ(orphan.post(rpc("ping", "1")).status, 404);
-  wait_for_sweeps(pair, 5);
-  HF_EQ(held.post(rpc("ping", "1")).status, 200);
-}
-
 int main() {
   const CMUnitTest tests[] = {
       HF_UNIT(without_a_cap_sessions_are_persistent_and_outlive_their_timeout),
@@ -122,7 +109,6 @@ int main() {
       HF_UNIT(a_cap_makes_sessions_expire_unless_persistent_mode_says_otherwise),
       HF_UNIT(a_persistent_session_ends_by_delete_and_by_the_backend),
       HF_UNIT(a_session_made_unpersistent_expires),
-      HF_UNIT(an_orphan_ends_after_its_own_timeout_and_one_with_a_stream_does_not),
   };
   return HF_RUN(tests);
 }
