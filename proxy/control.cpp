@@ -58,7 +58,7 @@ EventBasePtr make_base() {
 
 struct Control::Impl final : SessionLink::Handler {
   Impl(const ControlOptions &options, const Clock &clock_in, SessionRegistry &registry_in,
-       const BackendDirectory &backends, std::vector<WorkerMailbox *> mailboxes_in,
+       const BackendDirectory &backends_in, std::vector<WorkerMailbox *> mailboxes_in,
        ControlHooks hooks_in);
 
   // ---- any thread ----
@@ -71,6 +71,7 @@ struct Control::Impl final : SessionLink::Handler {
   void start();
   void on_inbox();
   void handle(link::ToSessiond &message);
+  void introduce(const std::string &session);
   void handle(Ask &ask);
   void handle(Cancel &cancel);
   void handle(Stop &);
@@ -106,6 +107,7 @@ struct Control::Impl final : SessionLink::Handler {
 
   const Clock &clock;
   SessionRegistry &registry;
+  const BackendDirectory &backends;
   const std::vector<WorkerMailbox *> mailboxes;
   const ControlHooks hooks;
 
@@ -127,10 +129,11 @@ struct Control::Impl final : SessionLink::Handler {
 };
 
 Control::Impl::Impl(const ControlOptions &options, const Clock &clock_in,
-                    SessionRegistry &registry_in, const BackendDirectory &backends,
+                    SessionRegistry &registry_in, const BackendDirectory &backends_in,
                     std::vector<WorkerMailbox *> mailboxes_in, ControlHooks hooks_in)
     : clock(clock_in),
       registry(registry_in),
+      backends(backends_in),
       mailboxes(std::move(mailboxes_in)),
       hooks(std::move(hooks_in)),
       inbox_event(make_event(base.get(), inbox.fd(), EV_READ | EV_PERSIST, on_inbox_c, this)),
@@ -203,17 +206,23 @@ void Control::Impl::handle(link::ToSessiond &message) {
   if (auto *const ended = std::get_if<link::Ended>(&message)) {
     link->report_ended(std::move(*ended));
   } else if (const auto *const bound = std::get_if<link::Bound>(&message)) {
-    // Served without sessiond, or admitted on a link that has ended: unknown there.
     if (room.settle(bound->session)) {
       (void)link->send(message);  // ignoring: dropped only where a snapshot follows
     } else {
-      link->want_snapshot();
+      introduce(bound->session);
     }
   } else if (const auto *const released = std::get_if<link::Released>(&message)) {
     if (room.settle(released->session)) (void)link->send(message);  // ignoring: as above
   } else {
     (void)link->send(message);  // ignoring: as above
   }
+}
+
+// A session that was served without sessiond, or admitted on a link that has ended: sessiond does
+// not know what a `bound` of it would mean.
+void Control::Impl::introduce(const std::string &session) {
+  auto record = registry.record(session, backends);
+  if (record) (void)link->send(link::Snapshot{std::move(*record)});  // ignoring: as above
 }
 
 void Control::Impl::handle(Ask &ask) {

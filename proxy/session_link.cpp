@@ -60,7 +60,7 @@ void SessionLink::dial() {
   UnixChannel::Handler &self = *this;
   channel_ = std::make_unique<UnixChannel>(base_, std::move(*fd), limits, self);
   last_heard_ = clock_.now();
-  stats_due_ = last_heard_ + options_.timing.stats_interval;
+  stats_due_ = last_heard_;  // with the first tick, so that lists of backends are soon complete
   add_timer(tick_timer_.get(), options_.timing.activity_interval);
   state_ = State::greeting;
   const SocketOptions allowed{options_.socket_path, 0600, options_.allow_uids};

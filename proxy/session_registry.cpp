@@ -21,19 +21,20 @@ SessionRegistry::SessionRegistry(const Clock &clock)
 
 SessionRegistry::~SessionRegistry() = default;
 
-SessionRegistry::Shard &SessionRegistry::shard_of(std::string_view session) const {
+SessionRegistry::Shard &SessionRegistry::shard_of(uint64_t hash) const {
   // The map's buckets go by the hash modulo a prime; its top bits are free for the shards.
   static_assert(kShards == 256);
-  return (*shards_)[keyed_hash(session) >> 56];
+  return (*shards_)[hash >> 56];
 }
 
 // ---- data path ----
 
 bool SessionRegistry::begin(std::string_view session, std::string_view user, ExchangeRef exchange,
                             bool expects_messages, SessionView &out) {
-  Shard &shard = shard_of(session);
+  const SessionKeyView key(session);
+  Shard &shard = shard_of(key.hash);
   const std::lock_guard lock(shard.mutex);
-  SessionRecord *record = shard.find(session);
+  SessionRecord *record = shard.find(key);
   if (record == nullptr || !equal_constant_time(record->identity.user, user)) return false;
   record->begin(exchange, expects_messages);
   out.transport = record->identity.transport;
@@ -44,9 +45,10 @@ bool SessionRegistry::begin(std::string_view session, std::string_view user, Exc
 
 void SessionRegistry::classify(std::string_view session, ExchangeRef exchange,
                                std::span<const mcp::RpcMessage> messages) {
-  Shard &shard = shard_of(session);
+  const SessionKeyView key(session);
+  Shard &shard = shard_of(key.hash);
   const std::lock_guard lock(shard.mutex);
-  const auto at = shard.sessions.find(session);
+  const auto at = shard.sessions.find(key);
   if (at == shard.sessions.end()) return;
   SessionRecord &record = at->second;
   if (record.classify(exchange, messages, shard.rules_of(record), clock_.now())) {
@@ -55,33 +57,37 @@ void SessionRegistry::classify(std::string_view session, ExchangeRef exchange,
 }
 
 void SessionRegistry::add_stream(std::string_view session, ExchangeRef exchange) {
-  Shard &shard = shard_of(session);
+  const SessionKeyView key(session);
+  Shard &shard = shard_of(key.hash);
   const std::lock_guard lock(shard.mutex);
-  if (SessionRecord *record = shard.find(session)) record->add_stream(exchange);
+  if (SessionRecord *record = shard.find(key)) record->add_stream(exchange);
 }
 
 void SessionRegistry::on_response(std::string_view session, std::string_view raw_id) {
-  Shard &shard = shard_of(session);
+  const SessionKeyView key(session);
+  Shard &shard = shard_of(key.hash);
   const std::lock_guard lock(shard.mutex);
-  const auto at = shard.sessions.find(session);
+  const auto at = shard.sessions.find(key);
   if (at == shard.sessions.end()) return;
   if (at->second.on_response(raw_id, clock_.now())) shard.mark_dirty(*at);
 }
 
 void SessionRegistry::on_event(std::string_view session) {
   if (!events_may_count_.load(std::memory_order_relaxed)) return;
-  Shard &shard = shard_of(session);
+  const SessionKeyView key(session);
+  Shard &shard = shard_of(key.hash);
   const std::lock_guard lock(shard.mutex);
-  const auto at = shard.sessions.find(session);
+  const auto at = shard.sessions.find(key);
   if (at == shard.sessions.end()) return;
   SessionRecord &record = at->second;
   if (record.on_event(shard.rules_of(record), clock_.now())) shard.mark_dirty(*at);
 }
 
 Millis SessionRegistry::finish(std::string_view session, ExchangeRef exchange, Finish how) {
-  Shard &shard = shard_of(session);
+  const SessionKeyView key(session);
+  Shard &shard = shard_of(key.hash);
   const std::lock_guard lock(shard.mutex);
-  const auto at = shard.sessions.find(session);
+  const auto at = shard.sessions.find(key);
   if (at == shard.sessions.end()) return Millis{0};
   SessionRecord &record = at->second;
   const MonoTime now = clock_.now();
@@ -99,20 +105,21 @@ void SessionRegistry::bind(SessionIdentity identity, bool persistent, ExchangeRe
 
 // The one door in.
 bool SessionRegistry::add(SessionRecord record) {
-  std::string id = std::move(record.identity.id);
+  SessionKey key(std::move(record.identity.id));
   record.identity.id.clear();
   if (record.identity.transport == Transport::listen) events_may_count_ = true;
-  Shard &shard = shard_of(id);
+  Shard &shard = shard_of(key.hash);
   const std::lock_guard lock(shard.mutex);
   record.policy = shard.rules_index(record.identity.policy);
-  return shard.sessions.try_emplace(std::move(id), std::move(record)).second;
+  return shard.sessions.try_emplace(std::move(key), std::move(record)).second;
 }
 
 std::optional<EndedSession> SessionRegistry::end(std::string_view session, EndReason reason,
                                                  std::string_view user) {
-  Shard &shard = shard_of(session);
+  const SessionKeyView key(session);
+  Shard &shard = shard_of(key.hash);
   const std::lock_guard lock(shard.mutex);
-  const auto at = shard.sessions.find(session);
+  const auto at = shard.sessions.find(key);
   if (at == shard.sessions.end()) return std::nullopt;
   if (!user.empty() && !equal_constant_time(at->second.identity.user, user)) return std::nullopt;
   return shard.take(at, reason, clock_.now());
@@ -122,9 +129,10 @@ std::optional<EndedSession> SessionRegistry::end(std::string_view session, EndRe
 
 std::variant<EndedSession, StillAlive, UnknownSession> SessionRegistry::drop_if_idle(
     std::string_view session, Millis idle_min) {
-  Shard &shard = shard_of(session);
+  const SessionKeyView key(session);
+  Shard &shard = shard_of(key.hash);
   const std::lock_guard lock(shard.mutex);
-  const auto at = shard.sessions.find(session);
+  const auto at = shard.sessions.find(key);
   if (at == shard.sessions.end()) return UnknownSession{};
   const SessionRecord &record = at->second;
   const MonoTime now = clock_.now();
@@ -135,15 +143,17 @@ std::variant<EndedSession, StillAlive, UnknownSession> SessionRegistry::drop_if_
 }
 
 void SessionRegistry::stream_told(std::string_view session, bool opened) {
-  Shard &shard = shard_of(session);
+  const SessionKeyView key(session);
+  Shard &shard = shard_of(key.hash);
   const std::lock_guard lock(shard.mutex);
-  if (SessionRecord *record = shard.find(session)) record->streams_told += opened ? 1 : -1;
+  if (SessionRecord *record = shard.find(key)) record->streams_told += opened ? 1 : -1;
 }
 
 bool SessionRegistry::set_persistent(std::string_view session, bool persistent) {
-  Shard &shard = shard_of(session);
+  const SessionKeyView key(session);
+  Shard &shard = shard_of(key.hash);
   const std::lock_guard lock(shard.mutex);
-  SessionRecord *record = shard.find(session);
+  SessionRecord *record = shard.find(key);
   if (record == nullptr) return false;
   record->persistent = persistent;
   return true;
@@ -158,7 +168,7 @@ void SessionRegistry::set_policies(std::vector<link::PolicyInfo> policies) {
   for (Shard &shard : *shards_) {
     const std::lock_guard lock(shard.mutex);
     shard.rules = rules;
-    for (auto &[id, record] : shard.sessions) {
+    for (auto &[key, record] : shard.sessions) {
       record.policy = shard.rules_index(record.identity.policy);
     }
   }
@@ -186,7 +196,7 @@ void SessionRegistry::collect_activity(size_t max, std::vector<link::ActivityEnt
       shard.unmark_dirty(entry);
       const SessionRecord &record = entry.second;
       out.push_back(
-          {entry.first, record.idle(now).count(), record.in_flight(now), record.requests()});
+          {entry.first.id, record.idle(now).count(), record.in_flight(now), record.requests()});
     }
     if (shard.dirty.empty()) next_dirty_shard_ = (next_dirty_shard_ + 1) % kShards;
   }
@@ -197,21 +207,22 @@ size_t SessionRegistry::ids(size_t cursor, std::vector<std::string> &out) const 
   const Shard &shard = (*shards_)[cursor];
   const std::lock_guard lock(shard.mutex);
   out.reserve(out.size() + shard.sessions.size());
-  for (const auto &[id, record] : shard.sessions) out.push_back(id);
+  for (const auto &[key, record] : shard.sessions) out.push_back(key.id);
   return cursor + 1 == kShards ? kEnd : cursor + 1;
 }
 
 std::optional<link::Record> SessionRegistry::record(std::string_view session,
                                                     const BackendDirectory &backends) const {
-  const Shard &shard = shard_of(session);
+  const SessionKeyView key(session);
+  Shard &shard = shard_of(key.hash);
   const std::lock_guard lock(shard.mutex);
-  const auto at = shard.sessions.find(session);
+  const auto at = shard.sessions.find(key);
   if (at == shard.sessions.end()) return std::nullopt;
   const SessionRecord &record = at->second;
   const SessionIdentity &who = record.identity;
   const MonoTime now = clock_.now();
   link::Record row;
-  row.session = at->first;
+  row.session = at->first.id;
   row.user = who.user;
   row.policy = who.policy;
   row.transport = who.transport;
@@ -254,7 +265,7 @@ RegistryCounts SessionRegistry::counts(bool by_user) const {
     const std::lock_guard lock(shard.mutex);
     const MonoTime now = clock_.now();
     counts.total += static_cast<int64_t>(shard.sessions.size());
-    for (const auto &[id, record] : shard.sessions) {
+    for (const auto &[key, record] : shard.sessions) {
       const bool idle = record.idle(now) >= shard.rules_of(record).timeout();
       if (!idle || record.in_flight(now) > 0) ++counts.active;
       if (by_user) ++users[record.identity.user];

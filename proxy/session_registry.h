@@ -162,7 +162,7 @@ class SessionRegistry {
  private:
   struct Shard;
   static constexpr size_t kShards = 256;  // few of a busy machine's threads meet in one
-  Shard &shard_of(std::string_view session) const;
+  Shard &shard_of(uint64_t hash) const;
   bool add(class SessionRecord record);  // false: the id is already here
 
   const Clock &clock_;

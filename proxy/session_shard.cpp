@@ -55,7 +55,7 @@ EndedSession SessionRegistry::Shard::take(Map::iterator at, EndReason reason, Mo
   auto node = sessions.extract(at);
   SessionRecord &record = node.mapped();
   EndedSession ended{std::move(record.identity), reason, record.idle(now), record.exchanges()};
-  ended.identity.id = std::move(node.key());
+  ended.identity.id = std::move(node.key().id);
   return ended;
 }
 

@@ -18,8 +18,35 @@
 
 namespace holdfast::proxy {
 
+// An id and its keyed hash, which chooses the shard and the bucket: computed once per look-up, and
+// kept in the table so that no neighbour's has to be computed again.
+template <class Text>
+struct Hashed {
+  Text id;
+  uint64_t hash;
+
+  explicit Hashed(Text text) : id(std::move(text)), hash(keyed_hash(id)) {}
+};
+using SessionKey = Hashed<std::string>;
+using SessionKeyView = Hashed<std::string_view>;
+
+struct SessionKeyHash {
+  using is_transparent = void;
+  template <class Text>
+  size_t operator()(const Hashed<Text> &key) const noexcept {
+    return key.hash;
+  }
+};
+struct SessionKeyEqual {
+  using is_transparent = void;
+  template <class A, class B>
+  bool operator()(const Hashed<A> &a, const Hashed<B> &b) const noexcept {
+    return a.hash == b.hash && a.id == b.id;
+  }
+};
+
 struct alignas(64) SessionRegistry::Shard {
-  using Map = std::unordered_map<std::string, SessionRecord, KeyedHash, std::equal_to<>>;
+  using Map = std::unordered_map<SessionKey, SessionRecord, SessionKeyHash, SessionKeyEqual>;
   using Entry = Map::value_type;  // stays where it is until it is erased
 
   mutable std::mutex mutex;
@@ -31,8 +58,8 @@ struct alignas(64) SessionRegistry::Shard {
   // sessiond never asks about a session it thinks busy, so it must hear of that, too.
   std::set<std::pair<MonoTime, Entry *>> watched;
 
-  SessionRecord *find(std::string_view id) {
-    const auto at = sessions.find(id);
+  SessionRecord *find(const SessionKeyView &key) {
+    const auto at = sessions.find(key);
     return at == sessions.end() ? nullptr : &at->second;
   }
   const ActivityRules &rules_of(const SessionRecord &record) const { return rules[record.policy]; }

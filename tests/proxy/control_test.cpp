@@ -238,14 +238,35 @@ HF_TEST(what_is_released_by_a_worker_is_released_at_sessiond_once) {
 }
 
 // sessiond does not know what it was not asked for, or forgot with the link it was asked on.
-HF_TEST(a_session_bound_without_a_reservation_is_told_by_a_fresh_snapshot) {
+HF_TEST(a_session_bound_without_a_reservation_is_told_with_a_record_of_its_own) {
   Rig t;
   t.link_up();
   t.bind(kId);
   t.control->report(link::Bound{kId, kBackend, "backend-id", "/mcp"});
-  HF_CHECK(t.heard<link::SnapshotEnd>(2));
-  HF_EQ(t.sessiond.all<link::Snapshot>().size(), size_t{1});
+  HF_CHECK(t.heard<link::Snapshot>());
   HF_EQ(t.sessiond.all<link::Snapshot>()[0].record.session, kId);
+  HF_EQ(t.sessiond.all<link::Snapshot>()[0].record.user, kAlice);
+  HF_EQ(t.sessiond.all<link::SnapshotBegin>().size(), size_t{1});
+  HF_CHECK(!t.sessiond.has<link::Bound>());
+}
+
+HF_TEST(a_reservation_does_not_outlive_its_link) {
+  Rig t;
+  t.link_up();
+  t.admit("session-a", {0, 1});
+  HF_CHECK(t.heard<link::Admit>());
+  t.sessiond.say(link::Admitted{"session-a", false});
+  HF_CHECK(t.answer(0).admitted);
+  t.sessiond.hang_up();
+  t.sessiond.forget();
+  HF_CHECK(t.heard<link::Hello>());
+  t.sessiond.welcome({policy("", seconds{60})});
+  HF_CHECK(t.heard<link::SnapshotEnd>());
+  t.registry.bind({"session-a", "-", "", Transport::streamable, 0, "b", "/mcp", "", "", ""}, false,
+                  kOpener);
+  t.control->report(link::Bound{"session-a", kBackend, "b", "/mcp"});
+  HF_CHECK(t.heard<link::Snapshot>());
+  HF_EQ(t.sessiond.all<link::Snapshot>()[0].record.session, "session-a");
   HF_CHECK(!t.sessiond.has<link::Bound>());
 }
 
@@ -469,7 +490,8 @@ int main() {
       HF_UNIT(a_sessiond_that_answers_too_late_gets_its_slot_back),
       HF_UNIT(a_client_that_leaves_gives_the_slot_back_before_and_after_the_answer),
       HF_UNIT(what_is_released_by_a_worker_is_released_at_sessiond_once),
-      HF_UNIT(a_session_bound_without_a_reservation_is_told_by_a_fresh_snapshot),
+      HF_UNIT(a_session_bound_without_a_reservation_is_told_with_a_record_of_its_own),
+      HF_UNIT(a_reservation_does_not_outlive_its_link),
       HF_UNIT(an_ended_session_finishes_its_exchanges_and_is_told_to_backend_and_sessiond),
       HF_UNIT(a_drop_by_sessiond_has_the_same_consequences),
       HF_UNIT(backends_are_told_once_and_only_of_what_they_do_not_know),
