@@ -1,5 +1,6 @@
 #include "proxy/listening.h"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -112,11 +113,26 @@ Result<ListeningSockets::Entry> ListeningSockets::open_one(const Listener &liste
   return entry;
 }
 
+// A port the kernel chose may be written out in the next configuration: the sockets are the same.
+std::optional<ListeningSockets::Entry> ListeningSockets::share_bound(
+    const Listener &listener) const {
+  for (const auto &[text, entry] : open_) {
+    if (listener.address.is_unix() || entry.bound != listener.address.text()) continue;
+    Entry shared;
+    shared.bound = entry.bound;
+    for (const UniqueFd &fd : entry.fds)
+      shared.fds.emplace_back(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0));
+    return shared;
+  }
+  return std::nullopt;
+}
+
 Result<void> ListeningSockets::open(const Config &config, unsigned workers) {
   std::map<std::string, Entry> fresh;
   for (const Listener &listener : config.listeners) {
     if (open_.count(listener.text) != 0 || fresh.count(listener.text) != 0) continue;
-    Result<Entry> entry = open_one(listener, workers);
+    std::optional<Entry> ours = share_bound(listener);
+    Result<Entry> entry = ours ? Result<Entry>(std::move(*ours)) : open_one(listener, workers);
     if (!entry) return entry.error();
     fresh.emplace(listener.text, std::move(*entry));
   }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,7 @@ class ListeningSockets {
     std::string unlink_path;
   };
   static Result<Entry> open_one(const Listener &listener, unsigned workers);
+  std::optional<Entry> share_bound(const Listener &listener) const;
   std::map<std::string, Entry> open_;  // by Listener::text
 };
 

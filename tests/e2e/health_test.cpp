@@ -31,7 +31,8 @@ HF_TEST(health_counts_sessions_and_users) {
 
 HF_TEST(active_means_idle_for_less_than_the_timeout) {
   PairOptions options;
-  options.sessiond = "session_timeout 200ms; session_cleanup_interval 50ms; persistent_mode on;";
+  // Longer than the second within which activity is told.
+  options.sessiond = "session_timeout 1500ms; session_cleanup_interval 50ms; persistent_mode on;";
   const Pair pair(options);
   StreamableClient client(pair.proxy_port());
   client.open();

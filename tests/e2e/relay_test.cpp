@@ -150,6 +150,8 @@ HF_TEST(a_reader_that_stops_reading_blocks_nobody_and_loses_nothing) {
   for (int i = 0; i < 20; ++i) {
     HF_EQ(tool_text(slow.call("echo", R"({"message":"quick"})")), "quick");
   }
+  stopped.front()->set_receive_window(1
+                                      << 20);  // a tiny window would make this a matter of minutes
   ResponseReader reader(*stopped.front());
   Response answer;
   static_cast<ResponseHead &>(answer) = *reader.read_head();
