@@ -43,9 +43,9 @@ HF_TEST(show_info_and_stat_speak_haproxys_language) {
   check_contains(info, "Uptime_sec: ");
   check_contains(info, "Sessions: 0");
   HF_EQ(pair.admin_json("show info json")["Sessions"].dump(), "0");
-  const std::string stat = pair.admin("show stat");
-  HF_CHECK(stat.starts_with("# pxname,svname,"));
-  check_contains(stat, "127.0.0.1:" + std::to_string(pair.backend_port()));
+  const std::string server = "127.0.0.1:" + std::to_string(pair.backend_port());
+  HF_CHECK(pair.admin("show stat").starts_with("# pxname,svname,"));
+  HF_CHECK(eventually([&] { return pair.admin("show stat").find(server) != std::string::npos; }));
   HF_CHECK(pair.admin_json("show stat json").size() > 0);
 }
 

@@ -142,7 +142,7 @@ HF_TEST(a_reader_that_stops_reading_blocks_nobody_and_loses_nothing) {
   std::vector<std::unique_ptr<Connection>> stopped;
   for (int i = 0; i < 4; ++i) {  // more than there are workers
     stopped.push_back(std::make_unique<Connection>(Connection::tcp(pair.proxy_port())));
-    stopped.back()->set_receive_window(4096);
+    stopped.back()->set_receive_window(256 * 1024);  // far below the answer, and yet quick to read
     stopped.back()->send(
         to_text(mcp_post("/mcp", tool_call("1", "big", R"({"bytes":16777216})"), slow.headers())));
     HF_CHECK(stopped.back()->readable(kSoon));  // its answer has begun
