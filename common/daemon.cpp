@@ -16,7 +16,6 @@
 #include <cstring>
 
 #include "common/parent_folder.h"
-#include "common/unique_fd.h"
 
 namespace holdfast {
 namespace {
@@ -39,12 +38,16 @@ Result<std::unique_ptr<PidFile>> PidFile::create(const std::string &path) {
   if (::ftruncate(fd.get(), 0) != 0 || ::write(fd.get(), text.data(), text.size()) < 0) {
     return io_error("cannot write pid file " + path);
   }
-  return std::unique_ptr<PidFile>(new PidFile(path, fd.release()));  // NOLINT: private constructor
+  return std::make_unique<PidFile>(path, std::move(fd));
 }
 
+// Somebody may have removed the file and another daemon made its own: that one is left alone.
 PidFile::~PidFile() {
-  (void)::unlink(path_.c_str());  // ignoring: the directory may be gone
-  (void)::close(fd_);
+  struct stat ours {};
+  struct stat found {};
+  const bool still_ours = ::fstat(fd_.get(), &ours) == 0 && ::stat(path_.c_str(), &found) == 0 &&
+                          ours.st_dev == found.st_dev && ours.st_ino == found.st_ino;
+  if (still_ours) (void)::unlink(path_.c_str());  // ignoring: the folder may be read-only by now
 }
 
 Result<pid_t> read_pid_file(const std::string &path) {

@@ -9,22 +9,25 @@
 
 #include "common/conf_values.h"
 #include "common/result.h"
+#include "common/unique_fd.h"
 
 namespace holdfast {
 
-// A pid file that is ours: written at creation, removed at destruction if it still names us.
+// A pid file that is ours: written at creation, removed at destruction if the path still leads to
+// it.
 class PidFile {
  public:
   // Errc::busy when it names another living process of ours (by flock); Errc::io.
   static Result<std::unique_ptr<PidFile>> create(const std::string &path);
+  // Takes the open, locked and written file; use create().
+  PidFile(std::string path, UniqueFd locked) : path_(std::move(path)), fd_(std::move(locked)) {}
   ~PidFile();
   PidFile(const PidFile &) = delete;
   PidFile &operator=(const PidFile &) = delete;
 
  private:
-  PidFile(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
   std::string path_;
-  int fd_;
+  UniqueFd fd_;
 };
 
 // The process a pid file names. Errc::not_found: no file, not a number, or nobody holds it.
