@@ -94,6 +94,9 @@ std::optional<SocketAddress> SocketAddress::numeric(std::string_view ip, uint16_
 std::optional<SocketAddress> SocketAddress::unix_path(std::string_view path) {
   if (path.empty() || path.size() > kSocketPathBytesMax) return std::nullopt;
   SocketAddress result;
+  // All of it: a union's initialiser sets its first member only, and the kernel reads the path to
+  // its NUL.
+  std::memset(&result.address_, 0, sizeof result.address_);
   result.address_.un.sun_family = AF_UNIX;
   std::memcpy(result.address_.un.sun_path, path.data(), path.size());
   result.length_bytes_ = sizeof(sockaddr_un);

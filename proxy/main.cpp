@@ -1,7 +1,6 @@
 // holdfast-proxy: command line, then the master.
 #include <event2/event-config.h>
 #include <event2/event.h>
-#include <jansson.h>
 #include <openssl/crypto.h>
 #include <openssl/opensslv.h>
 
@@ -10,6 +9,7 @@
 
 #include "common/command_line.h"
 #include "common/daemon.h"
+#include "common/json.h"
 #include "common/log.h"
 #include "proxy/master.h"
 

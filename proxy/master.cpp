@@ -162,7 +162,12 @@ void Master::on_channel() {
     } else if (message.word == MasterWord::configured) {
       finish_reload({message.number != 0, message.text});
     } else if (message.word == MasterWord::reload_wanted) {
-      reload([](const ReloadResult &) {});  // the child tells sessiond when it is configured
+      // Applied, the child itself tells sessiond; refused here, it would never hear of it.
+      reload([this](const ReloadResult &result) {
+        if (result.ok || child_ <= 0) return;
+        (void)send_message(channel_.get(), MasterWord::refused, 0,
+                           result.message);  // ignoring: a dying child asks no more
+      });
     }
   }
 }

@@ -19,6 +19,7 @@ enum class MasterWord : uint8_t {
   listeners,  // fds: more listeners of the next configure (a message carries at most 200)
   stop,       // number: 1 graceful, 0 fast
   reopen,     // log files
+  refused,    // the reload sessiond asked for; text says why
   // child → master
   ready,          // serving
   configured,     // number: 1 applied, 0 refused; text says why

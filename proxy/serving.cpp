@@ -76,6 +76,10 @@ void Serving::on_message(MasterMessage &message) {
       log_files_.reopen();
       return;
     }
+    case MasterWord::refused:
+      if (reload_token_ != 0) control_->reloaded(reload_token_, false, message.text);
+      reload_token_ = 0;
+      return;
     case MasterWord::ready:
     case MasterWord::configured:
     case MasterWord::reload_wanted:
