@@ -31,8 +31,8 @@ class ConfLexer {
   // The next token; Kind::end for ever after the last. Faults are reported and skipped.
   ConfToken next();
 
-  // True once a quote was never closed: everything after it was swallowed, so that what is missing at
-  // the end is a consequence, not a fault of its own.
+  // True once a quote was never closed: everything after it was swallowed, so that what is missing
+  // at the end is a consequence, not a fault of its own.
   bool ran_into_end() const noexcept { return ran_into_end_; }
 
  private:

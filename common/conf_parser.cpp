@@ -147,7 +147,8 @@ void Parser::on_close(const ConfToken &token, size_t base_depth) {
 
 void Parser::on_end(size_t base_depth, bool cut_short) {
   if (cut_short) {
-    // What was cut short is not half understood: a block without its end would only cause complaints.
+    // What was cut short is not half understood: a block without its end would only cause
+    // complaints.
     current_.reset();
     open_.resize(base_depth);
     return;

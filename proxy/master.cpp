@@ -130,9 +130,8 @@ Result<void> Master::configure_child() {
   size_t sent = 0;
   while (fds.size() - sent > kMasterFdsMax - 1) {
     const auto from = fds.begin() + static_cast<std::ptrdiff_t>(sent);
-    const Result<void> more =
-        send_message(channel_.get(), MasterWord::listeners, 0, {},
-                     {from, from + static_cast<std::ptrdiff_t>(kMasterFdsMax)});
+    Result<void> more = send_message(channel_.get(), MasterWord::listeners, 0, {},
+                                     {from, from + static_cast<std::ptrdiff_t>(kMasterFdsMax)});
     if (!more) return more;
     sent += kMasterFdsMax;
   }

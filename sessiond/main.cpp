@@ -46,7 +46,7 @@ int print_build_info() {
   return 0;
 }
 
-int serve(const ConfRequest &request, std::shared_ptr<const sessiond::Config> config) {
+int serve(const ConfRequest &request, const std::shared_ptr<const sessiond::Config> &config) {
   harden_process();
   log_prefix(kProgram);
   if (const auto opened = log_open(config->error_log.target, config->error_log.level); !opened) {
