@@ -39,9 +39,9 @@ bool is_loopback_name(std::string_view host) noexcept {
     return true;
   }
   // 127.0.0.0/8 in its dotted form; anything else after "127." is a name somebody else may own.
-  if (!host.starts_with("127.")) return false;
-  return std::count(host.begin(), host.end(), '.') == 3 &&
-         host.find_first_not_of("0123456789.") == std::string_view::npos;
+  constexpr size_t kDottedCharsMax = 15;
+  return host.starts_with("127.") && host.size() <= kDottedCharsMax &&
+         SocketAddress::numeric(host, 0).has_value();
 }
 
 bool is_server_name(const Server &server, std::string_view host) noexcept {
