@@ -26,11 +26,12 @@ std::tm local_time(WallTime time) {
   return parts;
 }
 
-// A value inside double quotes: what could end it or the line is written as \xHH (nginx's default).
-void append_escaped(std::string &out, std::string_view value) {
+// `lowest`: the first byte that stands for itself. What could end the value or the line is written
+// as \xHH (nginx's default).
+void append_escaped(std::string &out, std::string_view value, unsigned char lowest) {
   for (const char c : value) {
     const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte >= 0x7f || c == '"' || c == '\\') {
+    if (byte < lowest || byte >= 0x7f || c == '"' || c == '\\') {
       fmt::format_to(std::back_inserter(out), "\\x{:02X}", byte);
     } else {
       out += c;
@@ -42,25 +43,36 @@ std::string_view or_dash(std::string_view value) {
   return value.empty() ? std::string_view("-") : value;
 }
 
+// Between double quotes a blank is only a blank.
+void append_quoted(std::string &out, std::string_view value) {
+  out += '"';
+  append_escaped(out, value, 0x20);
+  out += '"';
+}
+
+// Without quotes a blank would begin the next column, and a peer could write columns of its own.
+void append_word(std::string &out, std::string_view value) {
+  append_escaped(out, or_dash(value), 0x21);
+}
+
 void append_combined(std::string &out, const AccessRecord &r) {
   const std::tm when = local_time(r.time);
   fmt::format_to(std::back_inserter(out), "{} - ", r.remote_addr);
-  append_escaped(out, or_dash(r.user));
-  fmt::format_to(std::back_inserter(out), " [{:%d/%b/%Y:%H:%M:%S %z}] \"", when);
-  append_escaped(out, r.request_line);
-  fmt::format_to(std::back_inserter(out), "\" {} {} \"", r.status, r.body_bytes);
-  append_escaped(out, or_dash(r.referrer));
-  out += "\" \"";
-  append_escaped(out, or_dash(r.agent));
-  out += '"';
+  append_word(out, r.user);
+  fmt::format_to(std::back_inserter(out), " [{:%d/%b/%Y:%H:%M:%S %z}] ", when);
+  append_quoted(out, r.request_line);
+  fmt::format_to(std::back_inserter(out), " {} {} ", r.status, r.body_bytes);
+  append_quoted(out, or_dash(r.referrer));
+  out += ' ';
+  append_quoted(out, or_dash(r.agent));
 }
 
 void append_mcp(std::string &out, const AccessRecord &r) {
   append_combined(out, r);
   fmt::format_to(std::back_inserter(out), " {} {} ", r.event, or_dash(handle_of(r.session)));
-  append_escaped(out, or_dash(r.rpc_method));
+  append_word(out, r.rpc_method);
   out += ' ';
-  append_escaped(out, or_dash(r.tool));
+  append_word(out, r.tool);
   fmt::format_to(std::back_inserter(out), " {} {:.3f}", or_dash(r.upstream),
                  static_cast<double>(r.duration.count()) / 1000.0);
 }
