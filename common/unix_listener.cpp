@@ -50,25 +50,6 @@ Result<UniqueFd> take_lock(const std::string &socket_path) {
   return fd;
 }
 
-// A socket nobody listens on is left over from a killed process. Anything else is not ours.
-Result<void> remove_stale(const std::string &path) {
-  struct stat found {};
-  if (::lstat(path.c_str(), &found) != 0) {
-    if (errno == ENOENT) return {};
-    return failed("cannot look at " + path);
-  }
-  if (!S_ISSOCK(found.st_mode)) {
-    return Error{Errc::io, EEXIST, path + " exists and is not a socket"};
-  }
-  const auto connected = unix_connect(path);
-  if (connected || connected.error().sys_errno == EAGAIN) {  // EAGAIN: its backlog is full
-    return Error{Errc::busy, EADDRINUSE, "another process listens on " + path};
-  }
-  if (connected.error().sys_errno != ECONNREFUSED) return connected.error();
-  if (::unlink(path.c_str()) != 0) return failed("cannot remove the stale socket " + path);
-  return {};
-}
-
 Result<UniqueFd> listen_on(const SocketOptions &options, const UnixAddress &address) {
   UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd) return failed("socket");
@@ -90,6 +71,24 @@ bool out_of_resources(int error) {
 
 }  // namespace
 
+Result<void> remove_stale_socket(const std::string &path) {
+  struct stat found {};
+  if (::lstat(path.c_str(), &found) != 0) {
+    if (errno == ENOENT) return {};
+    return failed("cannot look at " + path);
+  }
+  if (!S_ISSOCK(found.st_mode)) {
+    return Error{Errc::io, EEXIST, path + " exists and is not a socket"};
+  }
+  const auto connected = unix_connect(path);
+  if (connected || connected.error().sys_errno == EAGAIN) {  // EAGAIN: its backlog is full
+    return Error{Errc::busy, EADDRINUSE, "another process listens on " + path};
+  }
+  if (connected.error().sys_errno != ECONNREFUSED) return connected.error();
+  if (::unlink(path.c_str()) != 0) return failed("cannot remove the stale socket " + path);
+  return {};
+}
+
 UnixSocket::UnixSocket(SocketOptions options, UniqueFd listening, UniqueFd lock)
     : options_(std::move(options)), fd_(std::move(listening)), lock_(std::move(lock)) {}
 
@@ -99,7 +98,7 @@ Result<std::unique_ptr<UnixSocket>> UnixSocket::bind(const SocketOptions &option
   if (auto made = make_parent_folder(options.path); !made) return made.error();
   auto lock = take_lock(options.path);
   if (!lock) return std::move(lock).error();
-  if (auto removed = remove_stale(options.path); !removed) return removed.error();
+  if (auto removed = remove_stale_socket(options.path); !removed) return removed.error();
   auto fd = listen_on(options, *address);
   if (!fd) return std::move(fd).error();
   return std::make_unique<UnixSocket>(options, *std::move(fd), *std::move(lock));

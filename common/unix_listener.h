@@ -43,6 +43,11 @@ class UnixSocket {
   UniqueFd lock_;
 };
 
+// Removes a socket nobody listens on, as a killed process leaves it; nothing there is fine, too.
+// Errc::busy: somebody listens. Errc::io: not a socket (it is left alone), or no right to remove
+// it.
+Result<void> remove_stale_socket(const std::string &path);
+
 // True when these credentials may use the socket: root, our own uid, or listed.
 bool peer_allowed(const PeerCredentials &peer, const SocketOptions &options) noexcept;
 

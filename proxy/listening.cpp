@@ -10,6 +10,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "common/unix_listener.h"
+
 namespace holdfast::proxy {
 namespace {
 
@@ -63,18 +65,6 @@ Result<void> refuse_shared_port(const SocketAddress &address, const std::string 
   return {};
 }
 
-// A Unix socket left behind by a process that is gone is removed; a live one is not.
-Result<void> clear_stale(const SocketAddress &address, const std::string &path) {
-  const UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!fd) return bind_error("unix:" + path);
-  if (::connect(fd.get(), address.get(), address.length_bytes()) == 0) {
-    return Error{Errc::busy, EADDRINUSE,
-                 "cannot listen on unix:" + path + ": another process listens there"};
-  }
-  if (errno == ECONNREFUSED) (void)::unlink(path.c_str());  // ignoring: bind tells
-  return {};
-}
-
 }  // namespace
 
 Result<ListeningSockets::Entry> ListeningSockets::open_one(const Listener &listener,
@@ -82,14 +72,17 @@ Result<ListeningSockets::Entry> ListeningSockets::open_one(const Listener &liste
   Entry entry;
   if (listener.address.is_unix()) {
     const std::string path = listener.text.substr(std::strlen("unix:"));
-    const Result<void> clear = clear_stale(listener.address, path);
-    if (!clear) return clear.error();
+    if (const Result<void> clear = remove_stale_socket(path); !clear) {
+      const Error &error = clear.error();
+      return Error{error.code, error.sys_errno,
+                   "cannot listen on " + listener.text + ": " + error.message};
+    }
     Result<UniqueFd> fd = listen_on(listener.address, listener.text, listener.backlog);
     if (!fd) return fd.error();
     (void)::chmod(path.c_str(), 0666);  // as nginx: the directory decides who may connect
     entry.fds.push_back(std::move(*fd));
     entry.bound = listener.text;
-    entry.unlink_path = path;
+    entry.path = path;
     return entry;
   }
   const Result<void> free = refuse_shared_port(listener.address, listener.text);
@@ -133,7 +126,10 @@ Result<void> ListeningSockets::open(const Config &config, unsigned workers) {
     if (open_.count(listener.text) != 0 || fresh.count(listener.text) != 0) continue;
     std::optional<Entry> ours = share_bound(listener);
     Result<Entry> entry = ours ? Result<Entry>(std::move(*ours)) : open_one(listener, workers);
-    if (!entry) return entry.error();
+    if (!entry) {
+      for (const auto &[text, opened] : fresh) unlink_path(opened);
+      return entry.error();
+    }
     fresh.emplace(listener.text, std::move(*entry));
   }
   open_.merge(fresh);
@@ -148,7 +144,7 @@ void ListeningSockets::prune(const Config &config) {
       ++at;
       continue;
     }
-    if (!at->second.unlink_path.empty()) (void)::unlink(at->second.unlink_path.c_str());
+    unlink_path(at->second);
     at = open_.erase(at);
   }
 }
@@ -170,11 +166,15 @@ std::vector<std::string> ListeningSockets::bound(const Config &config) const {
   return texts;
 }
 
+void ListeningSockets::abandon() { open_.clear(); }
+
 ListeningSockets::~ListeningSockets() {
-  for (const auto &[text, entry] : open_) {
-    if (!entry.unlink_path.empty())
-      (void)::unlink(entry.unlink_path.c_str());  // ignoring: best effort
-  }
+  for (const auto &[text, entry] : open_) unlink_path(entry);
+}
+
+void ListeningSockets::unlink_path(const Entry &entry) {
+  if (entry.path.empty()) return;
+  (void)::unlink(entry.path.c_str());  // ignoring: the next start removes a stale one
 }
 
 }  // namespace holdfast::proxy

@@ -24,16 +24,23 @@ class ListeningSockets {
   std::vector<int> fds(const Config &config, unsigned workers) const;
   // The addresses as bound (port 0 resolved), in the order of config.listeners.
   std::vector<std::string> bound(const Config &config) const;
+  // Closes everything and unlinks nothing: for a forked child, which must not keep a port open that
+  // its master has given up.
+  void abandon();
+  ListeningSockets() = default;
   ~ListeningSockets();
+  ListeningSockets(const ListeningSockets &) = delete;
+  ListeningSockets &operator=(const ListeningSockets &) = delete;
 
  private:
   struct Entry {
     std::vector<UniqueFd> fds;  // one a worker; a Unix socket has one
     std::string bound;
-    std::string unlink_path;
+    std::string path;  // of a Unix socket, else empty
   };
   static Result<Entry> open_one(const Listener &listener, unsigned workers);
   std::optional<Entry> share_bound(const Listener &listener) const;
+  static void unlink_path(const Entry &entry);
   std::map<std::string, Entry> open_;  // by Listener::text
 };
 

@@ -7,3 +7,7 @@ hf_test(route_test proxy/route_test.cpp LINK hf_proxy_data)
 hf_test(session_user_test proxy/session_user_test.cpp LINK hf_proxy_data)
 hf_test(timer_wheel_test proxy/net/timer_wheel_test.cpp LINK hf_proxy_data)
 hf_test(upstream_test proxy/upstream_test.cpp LINK hf_proxy_data)
+
+# The master's side.
+hf_test(listening_test proxy/listening_test.cpp LINK hf_proxy_program)
+hf_test(master_channel_test proxy/master_channel_test.cpp LINK hf_proxy_program)
