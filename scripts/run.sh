@@ -12,6 +12,7 @@
 # HOLDFAST_PORT     the port to serve on (8080)
 # HOLDFAST_RUN_DIR  sockets and generated configuration (default: $XDG_RUNTIME_DIR/holdfast, else a
 #                   folder of this user in the temporary directory)
+# HOLDFAST_BIN_DIR  run the programs of this folder; nothing is installed or built
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "$0")/functions.sh"
@@ -28,7 +29,7 @@ port=${HOLDFAST_PORT:-8080}
 if [[ ! $port =~ ^[1-9][0-9]{0,4}$ ]] || ((port > 65535)); then
   die "HOLDFAST_PORT=\"$port\" is not a port"
 fi
-readonly base="http://127.0.0.1:$port" bin="$HF_ROOT/build/release/bin"
+readonly base="http://127.0.0.1:$port" bin=${HOLDFAST_BIN_DIR:-$HF_ROOT/build/release/bin}
 
 # Refuses a folder that is not ours alone: another user could otherwise hand us sockets.
 make_run_directory() {
@@ -54,18 +55,23 @@ check_port() {
 }
 
 declare -A programs=() # pid → name
+newest_first=()        # their pids
 # start NAME ARGUMENT…: runs build/release/bin/NAME as our child. It must not inherit the lock, or
 # one that outlived us would keep it.
 start() {
   "$bin/$1" "${@:2}" {lock}>&- &
   programs[$!]=$1
+  newest_first=("$!" "${newest_first[@]}")
 }
 
 stop_all() {
   trap - EXIT INT TERM
   local pid
-  for pid in "${!programs[@]}"; do kill -TERM "$pid" 2>/dev/null || true; done
-  wait
+  # One after the other, so that the proxy can still tell sessiond that it ends.
+  for pid in "${newest_first[@]}"; do
+    kill -TERM "$pid" 2>/dev/null || true
+    wait "$pid" || true
+  done
 }
 
 # Ends this script if a program it started has ended.
@@ -158,8 +164,10 @@ $(print_urls)
 END
 }
 
-"$HF_ROOT/scripts/setup.sh"
-"$HF_ROOT/scripts/build.sh"
+if [[ -z ${HOLDFAST_BIN_DIR:-} ]]; then
+  "$HF_ROOT/scripts/setup.sh"
+  "$HF_ROOT/scripts/build.sh"
+fi
 make_run_directory
 check_port
 trap stop_all EXIT

@@ -34,3 +34,10 @@ if(TARGET holdfast-proxy AND TARGET holdfast-sessiond AND TARGET holdfastctl)
     e2e(${name})
   endforeach()
 endif()
+
+# scripts/run.sh, with the programs of this build.
+if(HOLDFAST_TESTS AND NOT HOLDFAST_SANITIZE STREQUAL "thread")
+  add_test(NAME run_script_test COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/e2e/run_script_test.sh)
+  set_tests_properties(run_script_test PROPERTIES LABELS e2e TIMEOUT 120
+                       ENVIRONMENT HF_BIN_DIR=${CMAKE_BINARY_DIR}/bin)
+endif()
