@@ -87,7 +87,12 @@ bool Exchange::check(const http::RequestHead &head) {
     refuse(405, "method not allowed", "Allow", "GET, HEAD, POST, DELETE, OPTIONS, PUT, PATCH");
     return false;
   }
-  if (head.target == "*") {
+  if (head.scheme.size() == 5) {  // https: a plain listener cannot speak for it (RFC 9110 7.4)
+    refuse(421, "https is not served on this listener");
+    return false;
+  }
+  const std::string_view forwards = head.fields.value(http::FieldId::max_forwards);
+  if (head.target == "*" || (head.method == http::Method::options && forwards == "0")) {
     answer(204, {}, {}, "Allow", "GET, HEAD, POST, DELETE, OPTIONS, PUT, PATCH");
     return false;
   }
@@ -109,8 +114,8 @@ bool Exchange::check(const http::RequestHead &head) {
     refuse(400, "ambiguous path: dot segments, encoded slashes and empty segments are not routed");
     return false;
   }
-  const http::Field *via = head.fields.find(http::FieldId::via);
-  if (via != nullptr && http::via_names(via->value, kViaName)) {
+  for (const http::Field &field : head.fields.all()) {
+    if (field.id != http::FieldId::via || !http::via_names(field.value, kViaName)) continue;
     refuse(508, "this request has passed here before: proxy_pass leads back to this server");
     return false;
   }

@@ -115,6 +115,11 @@ void Exchange::enter_session(Kind kind, std::string_view session) {
       (void)leave_session(SessionRegistry::Finish::answered);  // ignoring: it never was on it
     } else {
       if (expects_messages) classify();
+      if (method_ == http::Method::get && view_.streams >= settings_->streams_per_session) {
+        (void)leave_session(SessionRegistry::Finish::answered);  // ignoring: it never was a stream
+        refuse(429, "Too Many Requests: this session has as many streams as it may", "Retry-After",
+               "1");
+      }
       return;
     }
   }

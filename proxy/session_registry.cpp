@@ -39,6 +39,7 @@ bool SessionRegistry::begin(std::string_view session, std::string_view user, Exc
   record->begin(exchange, expects_messages);
   out.transport = record->identity.transport;
   out.backend = record->identity.backend;
+  out.streams = record->streams();
   out.backend_session.assign(record->identity.backend_session);
   return true;
 }

@@ -60,6 +60,7 @@ struct SessionView {
   Transport transport = Transport::streamable;
   BackendId backend = kNoBackend;
   std::string backend_session;
+  int64_t streams = 0;  // open when the request began
 };
 
 // What is left to do when a session has ended: its running exchanges are to be finished, its

@@ -150,21 +150,29 @@ void Core::on_message(LinkState &link, const link::Snapshot &snapshot, Turn &tur
   const link::Record &record = snapshot.record;
   const auto id = SessionId::parse(record.session);
   if (!id) return close_link(link, "snapshot: not a session id", turn);
+  const Tombstone *const grave = tombstones_.find(record.session);
   Session *session = table_.find(record.session);
-  if (session == nullptr) {
-    const Tombstone *const grave = tombstones_.find(record.session);
-    if (grave != nullptr && grave->drop_again) {
-      turn.send(link.id, link::Drop{record.session, grave->reason});
-      return;
-    }
-    tombstones_.erase(record.session);
-    if (!policies_.defined(record.policy)) report_unknown_policy(record.policy, link.node, turn);
-    const SessionIdentity identity{record.user, record.transport, record.peer, record.client_name,
-                                   record.client_version};
-    session = &table_.add(*id, identity, *link.instance, policies_.named(record.policy), turn.now);
+  if (session == nullptr && grave != nullptr && grave->drop_again) {
+    turn.send(link.id, link::Drop{record.session, grave->reason});
+    return;
   }
+  // Begun while we ran, but not told: the proxy served it without waiting for us.
+  const bool news = session == nullptr
+                        ? grave == nullptr && age_of(record.age_ms) < turn.now - started_
+                        : session->state == SessionState::opening;
+  if (session == nullptr) session = &add_told(*id, link, record, turn);
   move_to(*session, *link.instance);
   apply(*session, record, turn);
+  if (news) announce(*session, turn);
+}
+
+Session &Core::add_told(const SessionId &id, LinkState &link, const link::Record &record,
+                        Turn &turn) {
+  tombstones_.erase(id.text());
+  if (!policies_.defined(record.policy)) report_unknown_policy(record.policy, link.node, turn);
+  const SessionIdentity identity{record.user, record.transport, record.peer, record.client_name,
+                                 record.client_version};
+  return table_.add(id, identity, *link.instance, policies_.named(record.policy), turn.now);
 }
 
 // Takes over what the proxy says of a session: only it knows.

@@ -118,11 +118,15 @@ void Core::on_message(LinkState &link, const link::Bound &bound, Turn &turn) {
   if (session->state == SessionState::opening) {
     table_.open(*session);
     session->created = session->last_activity = session->last_use = turn.now;
-    ++counters_.created;
-    turn.log_contract(
-        session_created_line(shown(*session), session->user->name, is_persistent(*session)));
+    announce(*session, turn);
   }
   if (session->state == SessionState::open) reaper_.arm(*session, turn.now);
+}
+
+void Core::announce(const Session &session, Turn &turn) {
+  ++counters_.created;
+  turn.log_contract(
+      session_created_line(shown(session), session.user->name, is_persistent(session)));
 }
 
 void Core::on_message(LinkState &link, const link::Released &released, Turn &) {

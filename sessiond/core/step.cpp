@@ -5,7 +5,10 @@
 namespace holdfast::sessiond {
 
 Core::Core(const Settings &settings, MonoTime now)
-    : settings_(settings), policies_(settings), reaper_(policies_, settings.sweep_interval, now) {}
+    : started_(now),
+      settings_(settings),
+      policies_(settings),
+      reaper_(policies_, settings.sweep_interval, now) {}
 
 void Core::step(const Event &event, MonoTime now, Actions &out) {
   Turn turn{now, out};

@@ -127,6 +127,7 @@ class Core {
   void restore_some(LinkState &link, Turn &turn);
   void restore(Session &session, LinkState &link, Turn &turn);
   void take_back(Session &session);
+  Session &add_told(const SessionId &id, LinkState &link, const link::Record &record, Turn &turn);
   void apply(Session &session, const link::Record &record, Turn &turn);
 
   // session_steps.cpp
@@ -143,6 +144,7 @@ class Core {
   void reserve(LinkState &link, const link::Admit &admit, Turn &turn);
   void refuse(LinkId link, std::string_view session, RefuseReason reason, Turn &turn);
   void move_to(Session &session, Instance &instance);
+  void announce(const Session &session, Turn &turn);
   void set_asked(Session &session, Ask ask) noexcept;
   void end(Session &session, EndReason reason, Turn &turn);
   void release(Session &session);
@@ -169,6 +171,7 @@ class Core {
   void on(const ReloadProxies &event, Turn &turn);
   bool shut_down(Session &session, Turn &turn);
 
+  MonoTime started_;
   Settings settings_;
   PolicyTable policies_;
   SessionTable table_;

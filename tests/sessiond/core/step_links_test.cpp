@@ -99,6 +99,20 @@ HF_TEST(after_a_restart_of_sessiond_the_snapshot_rebuilds_the_table_with_its_age
   HF_CHECK(rig.take_lines().empty());  // nothing began and nothing ended
 }
 
+HF_TEST(a_session_served_without_asking_is_announced_when_the_snapshot_tells_it) {
+  Rig rig;
+  const LinkId link = rig.hello("i1");
+  rig.pass(minutes{5});
+  rig.admit(link, sid(1));  // reserved, then bound without a word
+  rig.snapshot(link, {record(sid(1)), record(sid(2)), record(sid(3), minutes{10})});
+  const auto lines = rig.take_lines();
+  HF_EQ(lines.size(), 2u);  // the third is older than this sessiond
+  HF_CHECK(lines[0].starts_with("[SessionManager] session created {\"sessionId\":\"s000001_\""));
+  HF_CHECK(lines[1].starts_with("[SessionManager] session created {\"sessionId\":\"s000002_\""));
+  rig.snapshot(link, {record(sid(1)), record(sid(2)), record(sid(3), minutes{10})});
+  HF_CHECK(rig.take_lines().empty());
+}
+
 HF_TEST(a_known_instance_gets_nothing_restored_and_its_snapshot_is_the_truth) {
   Rig rig;
   LinkId link = rig.hello("i1");
@@ -117,8 +131,9 @@ HF_TEST(a_known_instance_gets_nothing_restored_and_its_snapshot_is_the_truth) {
   // The age is the proxy's, not counted from the link's end.
   HF_CHECK(rig.clock.now() - rig.core.table().find(sid(1))->last_activity == minutes{6});
   const auto lines = rig.take_lines();
-  HF_EQ(lines.size(), 1u);
-  HF_EQ(lines[0],
+  HF_EQ(lines.size(), 2u);
+  HF_CHECK(lines[0].find("created") != std::string::npos);  // sid(3), served while we were away
+  HF_EQ(lines[1],
         R"([SessionManager] session deleted {"sessionId":"s000002_","reason":"not_in_snapshot"})");
 }
 
@@ -337,6 +352,7 @@ int main() {
       HF_UNIT(another_protocol_version_is_refused_by_name),
       HF_UNIT(ids_that_are_not_ours_cost_the_link_and_create_nothing),
       HF_UNIT(after_a_restart_of_sessiond_the_snapshot_rebuilds_the_table_with_its_ages),
+      HF_UNIT(a_session_served_without_asking_is_announced_when_the_snapshot_tells_it),
       HF_UNIT(a_known_instance_gets_nothing_restored_and_its_snapshot_is_the_truth),
       HF_UNIT(at_a_links_end_legacy_listen_and_reservations_end_and_streamable_clocks_begin_anew),
       HF_UNIT(a_legacy_session_lost_with_the_link_lives_on_when_the_snapshot_still_has_it),
