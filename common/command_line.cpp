@@ -239,8 +239,7 @@ void print_findings(std::string_view program, const ConfTree &tree, const ConfRe
 }
 
 int print_conf_test(std::string_view program, const CommandLine &line, const ConfRequest &request,
-                    const ConfTree &tree, const ConfReport &report,
-                    std::span<const std::string_view> known_variables) {
+                    const ConfTree &tree, const ConfReport &report) {
   if (!line.quiet || !report.ok()) print_findings(program, tree, report);
   const std::string name(program);
   const std::string path = request.shown_path.empty() ? request.path : request.shown_path;
@@ -256,7 +255,7 @@ int print_conf_test(std::string_view program, const CommandLine &line, const Con
   (void)std::fwrite(text.data(), 1, text.size(), stderr);  // ignoring: nowhere left to complain
   if (!report.ok()) return 1;
   if (line.dump) {
-    const std::string dump = dump_conf(tree, known_variables, line.show_secrets);
+    const std::string dump = dump_conf(tree, line.show_secrets);
     if (std::fwrite(dump.data(), 1, dump.size(), stdout) != dump.size() ||
         std::fflush(stdout) != 0) {
       return 1;  // a dump that was cut short must not look whole

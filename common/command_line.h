@@ -68,10 +68,8 @@ struct LoadedConf {
 };
 
 // -t and -T: findings and nginx's two lines to stderr, the dump to stdout. Result: the exit code.
-// `known_variables`: what of an env file is not a secret.
 int print_conf_test(std::string_view program, const CommandLine &line, const ConfRequest &request,
-                    const ConfTree &tree, const ConfReport &report,
-                    std::span<const std::string_view> known_variables = {});
+                    const ConfTree &tree, const ConfReport &report);
 
 // The findings as they go to stderr: coloured on a terminal unless NO_COLOR is set.
 void print_findings(std::string_view program, const ConfTree &tree, const ConfReport &report);

@@ -115,14 +115,13 @@ void dump_env_file(Dump &dump, const ConfFile &file,
 
 }  // namespace
 
-std::string dump_conf(const ConfTree &tree, std::span<const std::string_view> known_variables,
-                      bool secrets) {
+std::string dump_conf(const ConfTree &tree, bool secrets) {
   Dump dump(tree, secrets);
   if (tree.files.empty()) return "";
   dump.print_file(0);
   for (const ConfFile &file : tree.files) {
     if (file.kind == ConfFile::Kind::env_file) {
-      dump_env_file(dump, file, known_variables, secrets);
+      dump_env_file(dump, file, tree.known_variables, secrets);
     } else if (file.kind == ConfFile::Kind::command_line) {
       dump.print_comment("-g " + file.text);
     }

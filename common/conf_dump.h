@@ -10,8 +10,7 @@
 namespace holdfast {
 
 // `secrets` false: values of directives marked secret, and everything in an env file that is not
-// one of `known_variables`, print as ***. The tree must have been checked.
-std::string dump_conf(const ConfTree &tree, std::span<const std::string_view> known_variables,
-                      bool secrets);
+// one of the tree's known variables, print as ***. The tree must have been checked.
+std::string dump_conf(const ConfTree &tree, bool secrets);
 
 }  // namespace holdfast

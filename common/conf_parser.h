@@ -38,6 +38,8 @@ struct ConfTree {
   std::vector<ConfFile> files;            // the conf file first, then in the order of reading
   std::vector<ConfDirective> directives;  // the main level; those of -g last
   std::vector<ConfInclude> includes;
+  // What of an env file is no secret: set by the loader that reads one.
+  std::vector<std::string_view> known_variables;
   uint32_t command_line_file = ConfSpan::kNoFile;  // index of the text of -g
 
   bool from_command_line(const ConfDirective &directive) const noexcept {

@@ -71,16 +71,16 @@ std::string place_text(const std::vector<ConfFile> &files, const ConfSpan &span)
          std::to_string(place.column);
 }
 
-void ConfReport::error(const ConfSpan &span, std::string message) {
+void ConfReport::error(const ConfSpan &span, const std::string &message) {
   ++errors_count_;
-  add(Severity::error, span, std::move(message));
+  add(Severity::error, span, message);
 }
 
-void ConfReport::warning(const ConfSpan &span, std::string message) {
-  add(Severity::warning, span, std::move(message));
+void ConfReport::warning(const ConfSpan &span, const std::string &message) {
+  add(Severity::warning, span, message);
 }
 
-void ConfReport::add(Severity severity, const ConfSpan &span, std::string message) {
+void ConfReport::add(Severity severity, const ConfSpan &span, const std::string &message) {
   if (findings_.size() >= kFindingsKeptMax) return;
   findings_.push_back({severity, harmless(message), span});
 }

@@ -55,8 +55,8 @@ class ConfReport {
     ConfSpan span;
   };
 
-  void error(const ConfSpan &span, std::string message);
-  void warning(const ConfSpan &span, std::string message);
+  void error(const ConfSpan &span, const std::string &message);
+  void warning(const ConfSpan &span, const std::string &message);
 
   bool ok() const noexcept { return errors_count_ == 0; }
   size_t errors_count() const noexcept { return errors_count_; }
@@ -73,7 +73,7 @@ class ConfReport {
   std::vector<std::string> warnings(const std::vector<ConfFile> &files) const;
 
  private:
-  void add(Severity severity, const ConfSpan &span, std::string message);
+  void add(Severity severity, const ConfSpan &span, const std::string &message);
 
   std::vector<Finding> findings_;
   size_t errors_count_ = 0;  // also counts errors beyond what is kept

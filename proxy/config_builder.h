@@ -70,7 +70,7 @@ class ConfigBuilder {
   void check_server_names();
   void warn_without_sessiond();
 
-  void fail(const ConfSpan &span, std::string message) { report_.error(span, std::move(message)); }
+  void fail(const ConfSpan &span, const std::string &message) { report_.error(span, message); }
 
   // Where things stood, for checks that need the whole.
   struct Placed {

@@ -61,6 +61,7 @@ Result<ValuePart> variable_part(const std::string &name) {
     return ValuePart{Variable::http_field, field};
   }
   std::vector<std::string_view> names;
+  names.reserve(kVariables.size());
   for (const VariableName &known : kVariables) names.push_back(known.name);
   return bad("unknown " + in_quotes(name) + " variable" + did_you_mean(name, names));
 }

@@ -3,6 +3,8 @@
 hf_library(hf_sessiond_policy core/policy.cpp)
 hf_library(hf_sessiond_config
   config.cpp
+  config_env.cpp
   config_load.cpp
+  config_sockets.cpp
   directives.cpp
   LINK hf_conf hf_sessiond_policy fmt::fmt)

@@ -70,7 +70,7 @@ bool is_proxy(const fs::path &path) {
 }
 
 Outcome outcome_of(const ConfTree &tree, const ConfReport &report, bool ok) {
-  return {ok, report.text(tree.files, "t"), dump_conf(tree, {}, false)};
+  return {ok, report.text(tree.files, "t"), dump_conf(tree, false)};
 }
 
 std::string virtual_path(const fs::path &path) { return std::string(kRoot) + path.string(); }

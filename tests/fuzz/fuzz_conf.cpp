@@ -44,7 +44,7 @@ void check(Load load, const std::string &conf, const std::string &included,
   require((loaded.config != nullptr) == loaded.report.ok());
   const std::string text = loaded.report.text(loaded.tree.files, "fuzz");
   require(loaded.report.ok() || !text.empty());
-  const std::string dump = dump_conf(loaded.tree, {}, true);
+  const std::string dump = dump_conf(loaded.tree, true);
   if (!loaded.config || !directives.empty()) return;
   test::MemoryConfSource again = world(request, dump);
   require(load(request, again).config != nullptr);

@@ -2,9 +2,7 @@
 // banner.
 #include "sessiond/config.h"
 
-#include <algorithm>
-
-#include "sessiond/directives.h"
+#include "common/conf_dump.h"
 #include "tests/support/hf_test.h"
 #include "tests/support/memory_conf_source.h"
 
@@ -190,6 +188,14 @@ HF_TEST(an_env_file_is_read_from_where_it_is_named_and_must_exist) {
   HF_CHECK(!world.config().top.max_sessions);
 }
 
+HF_TEST(a_dump_shows_our_variables_of_an_env_file_and_no_others) {
+  World world("");
+  world.source.files[".env"] = "MAX_SESSIONS=5\nAPI_KEY=secret\n";
+  const auto loaded = world.load();
+  const std::string dump = dump_conf(loaded.tree, false);
+  HF_CHECK(has(dump, "# configuration file .env:\n# MAX_SESSIONS=5\n# API_KEY=***\n"));
+}
+
 HF_TEST(the_real_environment_hides_even_a_bad_value_of_the_env_file) {
   World world("");
   world.source.files[".env"] = "MAX_SESSIONS=abc";
@@ -329,8 +335,25 @@ HF_TEST(every_printed_setting_can_be_written_back) {
       "session_timeout 90s; activity tools/call prompts/get; max_sessions 5; evict_grace 0;");
   const Config before = world.config();
   std::string conf;
-  for (const Setting &one : before.settings) conf += one.name + " " + one.value + ";\n";
+  for (const Setting &one : before.settings) {
+    if (!one.value.empty()) conf += one.name + " " + one.value + ";\n";
+  }
   HF_CHECK(World(conf).config().top == before.top);
+}
+
+HF_TEST(settings_of_the_daemon_have_an_origin_too) {
+  World world("pid run/p.pid;\nadmin_socket a mode=0600 allow_uid=1;");
+  world.request.directives = "admin_socket b";
+  const Config config = world.config();
+  HF_EQ(setting(config, "pid").value, std::string("run/p.pid"));
+  HF_EQ(setting(config, "pid").where, std::string("sessiond.conf:1"));
+  HF_EQ(setting(config, "log_full_ids").value, std::string("off"));
+  HF_CHECK(setting(config, "log_full_ids").origin == Origin::default_value);
+  HF_CHECK(setting(config, "admin_socket").origin == Origin::command_line);
+  // -g replaces the directive, it does not add to it.
+  HF_EQ(config.admin_socket.path, std::string("/etc/holdfast/b"));
+  HF_EQ(config.admin_socket.mode, mode_t{0660});
+  HF_CHECK(config.admin_socket.allow_uids.empty());
 }
 
 HF_TEST(the_log_of_the_command_line_serves_until_the_file_names_one) {
@@ -351,6 +374,7 @@ int main() {
       HF_UNIT(persistent_mode_takes_the_words_users_have),
       HF_UNIT(a_bad_variable_is_named_with_where_it_came_from),
       HF_UNIT(an_env_file_is_read_from_where_it_is_named_and_must_exist),
+      HF_UNIT(a_dump_shows_our_variables_of_an_env_file_and_no_others),
       HF_UNIT(the_real_environment_hides_even_a_bad_value_of_the_env_file),
       HF_UNIT(a_policy_inherits_what_it_does_not_set),
       HF_UNIT(a_policy_with_a_cap_of_its_own_is_not_persistent_unless_it_says_so),
@@ -365,6 +389,7 @@ int main() {
       HF_UNIT(policies_have_names_of_their_own),
       HF_UNIT(words_of_the_proxy_are_sent_to_its_own_file),
       HF_UNIT(every_printed_setting_can_be_written_back),
+      HF_UNIT(settings_of_the_daemon_have_an_origin_too),
       HF_UNIT(the_log_of_the_command_line_serves_until_the_file_names_one),
   };
   return HF_RUN(tests);
