@@ -60,11 +60,9 @@ Result<std::vector<AdminWords>> split_admin_line(std::string_view line) {
     } else if (c == '"') {
       quoted = !quoted;
       out.in_word = true;  // "" is an empty word
-    } else if (quoted) {
-      out.take(c);
-    } else if (is_blank(c)) {
+    } else if (!quoted && is_blank(c)) {
       out.end_word();
-    } else if (c == ';') {
+    } else if (!quoted && c == ';') {
       out.end_command();
     } else {
       out.take(c);

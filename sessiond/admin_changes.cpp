@@ -39,7 +39,7 @@ AdminCall detached(const AdminCall &call) {
   return copy;
 }
 
-void order_shutdown(const AdminCall &call, Token token, Event event, std::string what) {
+void order_shutdown(const AdminCall &call, Token token, Event event, const std::string &what) {
   call.service.submit(token, std::move(event),
                       [call = detached(call), what](const CommandDone &done) {
                         if (done.outcome == CommandOutcome::not_found) {

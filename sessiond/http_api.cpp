@@ -78,9 +78,11 @@ void send_response(evhtp_request_t *request, const ApiResponse &response) {
 }  // namespace
 
 struct HttpApi::Impl {
-  Impl(event_base *loop, std::unique_ptr<UnixSocket> bound, Service &served)
+  Impl(event_base *loop, std::unique_ptr<UnixSocket> bound, Service &served,
+       const HttpDeadlines &limits)
       : base(loop),
         service(served),
+        deadlines(limits),
         socket(std::move(bound)),
         sweep_event(make_event(loop, -1, 0, on_sweep_c, this)),
         resume_event(make_event(loop, -1, 0, on_resume_c, this)),
@@ -115,10 +117,11 @@ struct HttpApi::Impl {
   }
 
   void guard(evhtp_connection_t *connection) {
-    guards[connection] = std::make_unique<HttpGuard>(base, connection->bev, [this, connection] {
-      doomed.push_back(connection);
-      event_active(sweep_event.get(), 0, 0);
-    });
+    guards[connection] =
+        std::make_unique<HttpGuard>(base, connection->bev, deadlines, [this, connection] {
+          doomed.push_back(connection);
+          event_active(sweep_event.get(), 0, 0);
+        });
     // libevhtp's setter takes a function without a prototype; it is asked only to make the table.
     (void)evhtp_connection_set_hook(connection, evhtp_hook_on_connection_fini, nullptr,
                                     this);  // ignoring: fails only without memory, checked next
@@ -178,6 +181,7 @@ struct HttpApi::Impl {
 
   event_base *base;
   Service &service;
+  HttpDeadlines deadlines;
   std::unique_ptr<UnixSocket> socket;
   std::map<evhtp_connection_t *, std::unique_ptr<HttpGuard>> guards;  // of live connections
   std::vector<evhtp_connection_t *> doomed;                           // of those in guards
@@ -189,14 +193,15 @@ struct HttpApi::Impl {
 };
 
 Result<std::unique_ptr<HttpApi>> HttpApi::create(event_base *base, const SocketOptions &options,
-                                                 Service &service) {
+                                                 Service &service, const HttpDeadlines &deadlines) {
   auto socket = UnixSocket::bind(options);
   if (!socket) return std::move(socket).error();
-  return std::make_unique<HttpApi>(base, *std::move(socket), service);
+  return std::make_unique<HttpApi>(base, *std::move(socket), service, deadlines);
 }
 
-HttpApi::HttpApi(event_base *base, std::unique_ptr<UnixSocket> socket, Service &service)
-    : impl_(std::make_unique<Impl>(base, std::move(socket), service)) {}
+HttpApi::HttpApi(event_base *base, std::unique_ptr<UnixSocket> socket, Service &service,
+                 const HttpDeadlines &deadlines)
+    : impl_(std::make_unique<Impl>(base, std::move(socket), service, deadlines)) {}
 
 HttpApi::~HttpApi() = default;
 

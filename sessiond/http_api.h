@@ -10,6 +10,7 @@
 
 #include "common/ev_ptr.h"
 #include "common/unix_listener.h"
+#include "sessiond/http_guard.h"
 #include "sessiond/service.h"
 
 namespace holdfast::sessiond {
@@ -19,8 +20,10 @@ class HttpApi {
   // Binds the socket; the errors are UnixSocket::bind's. Borrows base and service, which must
   // outlive *this.
   static Result<std::unique_ptr<HttpApi>> create(event_base *base, const SocketOptions &options,
-                                                 Service &service);
-  HttpApi(event_base *base, std::unique_ptr<UnixSocket> socket, Service &service);
+                                                 Service &service,
+                                                 const HttpDeadlines &deadlines = {});
+  HttpApi(event_base *base, std::unique_ptr<UnixSocket> socket, Service &service,
+          const HttpDeadlines &deadlines);
   ~HttpApi();  // ends live connections
   HttpApi(const HttpApi &) = delete;
   HttpApi &operator=(const HttpApi &) = delete;

@@ -43,15 +43,17 @@ std::string_view contiguous(evbuffer *input) {
 
 }  // namespace
 
-HttpGuard::HttpGuard(event_base *base, bufferevent *bev, OnDoomed on_doomed)
+HttpGuard::HttpGuard(event_base *base, bufferevent *bev, const HttpDeadlines &deadlines,
+                     OnDoomed on_doomed)
     : bev_(bev),
+      deadlines_(deadlines),
       on_doomed_(std::move(on_doomed)),
       deadline_event_(make_event(base, -1, 0, on_deadline_c, this)) {
   bufferevent_event_cb theirs_event = nullptr;  // never called: it frees inside the callback
   bufferevent_getcb(bev, &theirs_read_, &theirs_write_, &theirs_event, &theirs_);
   bufferevent_setcb(bev, on_readable_c, on_drained_c, on_event_c, this);
   bufferevent_setwatermark(bev, EV_READ, 0, kInputBytesMax);
-  add_timer(deadline_event_.get(), kRequestDeadline);
+  add_timer(deadline_event_.get(), deadlines_.request);
 }
 
 void HttpGuard::on_readable() {
@@ -68,7 +70,7 @@ void HttpGuard::on_readable() {
   if (input.size() > request_bytes) return refuse(400);  // pipelining
   if (input.size() < request_bytes) return;
   state_ = State::answering;
-  add_timer(deadline_event_.get(), kAnswerDeadline);
+  add_timer(deadline_event_.get(), deadlines_.answer);
   theirs_read_(bev_, theirs_);  // answers, or frees the connection: *this is used no further
 }
 
@@ -79,8 +81,10 @@ void HttpGuard::on_drained() {
 
 void HttpGuard::on_event(short what) {
   const bool answered = state_ == State::answering || state_ == State::refusing;
-  // A peer may close its sending side once it has asked.
-  if ((what & BEV_EVENT_EOF) != 0 && (what & BEV_EVENT_READING) != 0 && answered) return;
+  // A peer may close its sending side once it has asked. One that is gone altogether shows as a
+  // failed write in the same event.
+  const bool only_half = what == (BEV_EVENT_EOF | BEV_EVENT_READING);
+  if (only_half && answered) return;
   if ((what & (BEV_EVENT_EOF | BEV_EVENT_ERROR | BEV_EVENT_TIMEOUT)) != 0) doom();
 }
 

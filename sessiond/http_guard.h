@@ -19,18 +19,20 @@
 
 namespace holdfast::sessiond {
 
+// How long a request may take to arrive, and its answer to leave.
+struct HttpDeadlines {
+  std::chrono::milliseconds request{5000};
+  std::chrono::milliseconds answer{10'000};
+};
+
 class HttpGuard {
  public:
   using OnDoomed = std::function<void()>;
 
   // Takes over the callbacks that are set on `bev`.
-  HttpGuard(event_base *base, bufferevent *bev, OnDoomed on_doomed);
+  HttpGuard(event_base *base, bufferevent *bev, const HttpDeadlines &deadlines, OnDoomed on_doomed);
   HttpGuard(const HttpGuard &) = delete;
   HttpGuard &operator=(const HttpGuard &) = delete;
-
-  // How long a request may take to arrive, and its answer to leave.
-  static constexpr std::chrono::milliseconds kRequestDeadline{5000};
-  static constexpr std::chrono::milliseconds kAnswerDeadline{10'000};
 
  private:
   enum class State { gathering, answering, refusing, doomed };
@@ -46,6 +48,7 @@ class HttpGuard {
   static void on_deadline_c(evutil_socket_t, short, void *self) noexcept;
 
   bufferevent *bev_;
+  HttpDeadlines deadlines_;
   OnDoomed on_doomed_;
   State state_ = State::gathering;
   bufferevent_data_cb theirs_read_ = nullptr;

@@ -1,14 +1,13 @@
 #include "sessiond/metrics.h"
 
-#include <dirent.h>
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <cstdio>
+#include <filesystem>
+#include <fstream>
 #include <map>
-#include <memory>
 #include <sstream>
 
 #include "common/close_reason.h"
@@ -198,26 +197,21 @@ void add_backends(std::vector<MetricFamily> &out, const Core &core) {
 
 // ---- this process
 
-struct CloseDir {
-  void operator()(DIR *dir) const noexcept { (void)closedir(dir); }  // ignoring: only read
-};
-struct CloseFile {
-  void operator()(FILE *file) const noexcept { (void)std::fclose(file); }  // ignoring: only read
-};
-
 double open_fds() {
-  const std::unique_ptr<DIR, CloseDir> dir(opendir("/proc/self/fd"));
-  if (!dir) return -1;
-  double count = -3;  // ".", ".." and the directory itself
-  while (readdir(dir.get()) != nullptr) ++count;
-  return count;
+  std::error_code failed;
+  double count = -1;  // the one that reads the folder
+  for (std::filesystem::directory_iterator at("/proc/self/fd", failed), end; !failed && at != end;
+       at.increment(failed)) {
+    ++count;
+  }
+  return failed ? -1 : count;
 }
 
 double resident_bytes() {
-  const std::unique_ptr<FILE, CloseFile> file(std::fopen("/proc/self/statm", "re"));
-  unsigned long total_pages = 0;
-  unsigned long resident_pages = 0;
-  if (!file || std::fscanf(file.get(), "%lu %lu", &total_pages, &resident_pages) != 2) return -1;
+  std::ifstream file("/proc/self/statm");
+  uint64_t total_pages = 0;
+  uint64_t resident_pages = 0;
+  if (!(file >> total_pages >> resident_pages)) return -1;
   return static_cast<double>(resident_pages) * static_cast<double>(sysconf(_SC_PAGESIZE));
 }
 

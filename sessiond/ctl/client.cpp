@@ -66,8 +66,7 @@ std::vector<std::string> candidate_sockets(const std::string &named, const char 
   return out;
 }
 
-Reply read_reply(std::string answer) {
-  std::string_view text = answer;
+Reply read_reply(std::string_view text) {
   if (text.ends_with("\n\n")) text.remove_suffix(1);
   if (text == "\n") text = {};
   std::string_view fault = text;
@@ -112,7 +111,7 @@ Client::Attempt Client::ask_at(const std::string &socket, const std::string &lin
   if (answer.empty()) {
     return {false, {Exit::unreachable, "closed without an answer; is this user allowed?"}};
   }
-  return {true, read_reply(std::move(answer))};
+  return {true, read_reply(answer)};
 }
 
 }  // namespace holdfast::ctl

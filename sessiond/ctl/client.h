@@ -23,7 +23,7 @@ struct Reply {
 };
 
 // Sorts what came over the socket: "error: [word] sentence" becomes its exit code.
-Reply read_reply(std::string answer);
+Reply read_reply(std::string_view answer);
 
 class Client {
  public:

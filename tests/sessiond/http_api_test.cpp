@@ -15,14 +15,15 @@
 using namespace holdfast;
 using namespace holdfast::sessiond;
 using namespace holdfast::test;
+using namespace std::chrono_literals;
 
 namespace {
 
 const std::string kHealth = "GET /health HTTP/1.1\r\nHost: h\r\n\r\n";
 
 struct Rig {
-  Rig() {
-    auto made = HttpApi::create(loop.base(), {dir.file("http.sock"), 0600, {}}, service);
+  explicit Rig(const HttpDeadlines &deadlines = {}) {
+    auto made = HttpApi::create(loop.base(), {dir.file("http.sock"), 0600, {}}, service, deadlines);
     if (!made) throw std::runtime_error(made.error().message);
     api = *std::move(made);
     service.link_proxy();
@@ -182,8 +183,25 @@ HF_TEST(connections_end_with_their_peers_in_every_state) {
     Rig::say(fd, sent);
     HF_CHECK(rig.loop.run_until([&] { return rig.api->connections_count() == 1; }));
     fd.reset();
-    HF_CHECK(rig.loop.run_until([&] { return rig.api->connections_count() == 0; }));
+    // At once, not when a deadline has passed.
+    HF_CHECK(rig.loop.run_until([&] { return rig.api->connections_count() == 0; }, 2s));
   }
+  HF_EQ(status_of(rig.ask(kHealth)), 200);
+}
+
+HF_TEST(half_a_request_and_an_unread_answer_meet_their_deadlines) {
+  Rig rig({100ms, 200ms});
+  const UniqueFd slow = rig.connect();
+  Rig::say(slow, "GET /heal");
+  HF_EQ(rig.hear(slow), "");
+  for (int i = 0; i < 3000; ++i) {
+    rig.service.open_session(session_id("s" + std::to_string(10'000 + i) + "_"),
+                             "user" + std::to_string(i) + std::string(200, 'u'));
+  }
+  const UniqueFd deaf = rig.connect();
+  Rig::say(deaf, "GET /health HTTP/1.1\r\nHost: h\r\nX-Holdfast-Users: 1\r\n\r\n");
+  HF_CHECK(rig.loop.run_until([&] { return rig.api->connections_count() == 1; }));
+  HF_CHECK(rig.loop.run_until([&] { return rig.api->connections_count() == 0; }));
   HF_EQ(status_of(rig.ask(kHealth)), 200);
 }
 
@@ -222,6 +240,7 @@ int main() {
       HF_UNIT(a_half_closed_peer_gets_its_answer),
       HF_UNIT(a_large_answer_arrives_whole_at_a_slow_reader),
       HF_UNIT(connections_end_with_their_peers_in_every_state),
+      HF_UNIT(half_a_request_and_an_unread_answer_meet_their_deadlines),
       HF_UNIT(the_server_may_go_with_connections_open),
       HF_UNIT(more_connections_than_it_takes_leave_it_serving),
   };
