@@ -19,4 +19,5 @@ hf_library(hf_proxy_data
   session_user.cpp
   upstream.cpp
   worker.cpp
-  LINK hf_proxy_http hf_proxy_mcp hf_proxy_config hf_proxy_registry hf_link hf_common PkgConfig::CRYPTO)
+  LINK hf_proxy_http hf_proxy_mcp hf_proxy_config hf_proxy_registry hf_proxy_control hf_link hf_common
+       PkgConfig::CRYPTO)

@@ -83,6 +83,7 @@ HF_TEST(set_session_persistent_is_seen_at_once) {
   const Pair pair;
   StreamableClient client(pair.proxy_port());
   client.open();
+  pair.wait_created();
   HF_EQ(pair.admin_json("show sess json")[size_t{0}]["persistent"].boolean(), true);
   HF_CHECK(!pair.admin("set session " + handle(client) + " persistent off").starts_with("error"));
   HF_EQ(pair.admin_json("show sess json")[size_t{0}]["persistent"].boolean(), false);
@@ -186,7 +187,7 @@ HF_TEST(ctl_goes_on_after_a_failure_and_a_prefix_names_a_session) {
   StreamableClient client(pair.proxy_port());
   client.open();
   check_exit(pair.ctl({"terminate-session", "nosuchid", client.session().substr(0, 5)}), 4);
-  HF_EQ(pair.sessions_count(), 0U);
+  pair.wait_sessions(0);
 }
 
 int main() {

@@ -53,7 +53,7 @@ HF_TEST(a_legacy_stream_over_the_cap_is_refused_with_503) {
   HF_EQ(second.count("Retry-After"), 1U);
   HF_EQ(pair.backend().state()["sessions"].size(), 1U);
   first.stream().close();
-  HF_CHECK(eventually([&] { return pair.sessions_count() == 0; }));
+  pair.wait_sessions(0);
   LegacyClient again(pair.proxy_port());
   again.open();
 }
@@ -87,7 +87,7 @@ HF_TEST(a_slot_is_released_when_the_backend_refuses) {
   StreamableClient client(pair.proxy_port());
   for (int i = 0; i < 3; ++i) HF_EQ(client.initialize().status, 400);
   HF_EQ(client.initialize().status, 200);
-  HF_EQ(pair.sessions_count(), 1U);
+  pair.wait_sessions(1);
   StreamableClient second(pair.proxy_port());
   check_full(second.initialize("7"), "7");
   HF_EQ(backend.failure(), "");
@@ -101,7 +101,7 @@ HF_TEST(a_backend_that_keeps_no_session_takes_no_slot) {
     StreamableClient client(pair.proxy_port());
     HF_EQ(client.initialize().status, 200);
     // What is given back is heard by sessiond a moment after the client has its answer.
-    HF_CHECK(eventually([&] { return pair.sessions_count() == 0; }));
+    pair.wait_sessions(0);
   }
 }
 
@@ -141,7 +141,7 @@ HF_TEST(refused_and_forged_requests_leave_nothing_behind) {
     more.set_session("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" + std::to_string(i % 10));
     HF_EQ(more.post(rpc("ping", "1")).status, 404);
   }
-  HF_EQ(pair.sessions_count(), 1U);
+  pair.wait_sessions(1);
   HF_EQ(pair.health()["sessions"]["total"].integer(), 1);
 }
 

@@ -62,7 +62,7 @@ HF_TEST(a_dead_backend_is_502) {
   check_refusal(call, 502, -32000, "31");
   HF_EQ(fetch(pair.proxy_port(), {"GET", "/sse", {{"Accept", "text/event-stream"}}, {}}).status,
         502);
-  HF_EQ(pair.sessions_count(), 0U);
+  pair.wait_sessions(0);
 }
 
 HF_TEST(a_hanging_backend_is_504) {
@@ -75,7 +75,7 @@ HF_TEST(a_hanging_backend_is_504) {
   check_refusal(client.initialize("9"), 504, -32000, "9");
   check_refusal(fetch(pair.proxy_port(), modern_request("tools/list", "\"l\"")), 504, -32000,
                 "\"l\"");
-  HF_EQ(pair.sessions_count(), 0U);
+  pair.wait_sessions(0);
   HF_EQ(backend.failure(), "");
 }
 

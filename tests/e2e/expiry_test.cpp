@@ -51,7 +51,7 @@ HF_TEST(an_idle_session_ends_after_its_timeout_and_not_before) {
   HF_CHECK(client.get().head().status == 404);
   HF_CHECK(eventually([&] { return pair.backend().state()["ended"].size() == 1; }));
   HF_EQ(pair.backend().state()["ended"][size_t{0}]["how"].text(), "delete");
-  HF_EQ(pair.sessions_count(), 0U);
+  pair.wait_sessions(0);
   const std::string handle = client.session().substr(0, 8);
   (void)pair.sessiond().wait_for_line("[SessionManager] session deleted {\"sessionId\":\"" +
                                       handle + "\",\"reason\":\"idle_timeout\"}");
@@ -168,9 +168,9 @@ HF_TEST(an_open_stream_keeps_a_session_only_where_told_so) {
   SseClient stream = client.get();
   HF_CHECK(!stream.poll(3 * kTimeout));
   HF_CHECK(stream.connection().end() == PeerEnd::open);
-  HF_EQ(pair.sessions_count(), 1U);
+  pair.wait_sessions(1);
   stream.close();
-  HF_CHECK(eventually([&] { return pair.sessions_count() == 0; }));
+  pair.wait_sessions(0);
 }
 
 int main() {

@@ -42,7 +42,7 @@ HF_TEST(an_endpoint_on_another_origin_is_refused) {
   HF_CHECK(response.body.find("elsewhere.example") == std::string::npos);
   // The backend's stream is given up and no session is left behind.
   HF_CHECK(eventually([&] { return backend_state(pair.backend_port())["streams"].size() == 0; }));
-  HF_CHECK(eventually([&] { return pair.sessions_count() == 0; }));
+  pair.wait_sessions(0);
 }
 
 HF_TEST(the_endpoint_stays_under_the_path_the_client_used) {
@@ -77,9 +77,9 @@ HF_TEST(the_session_ends_when_the_client_leaves) {
   const Pair pair;
   LegacyClient client(pair.proxy_port());
   client.open();
-  HF_EQ(pair.sessions_count(), 1U);
+  pair.wait_sessions(1);
   client.stream().close();
-  HF_CHECK(eventually([&] { return pair.sessions_count() == 0; }));
+  pair.wait_sessions(0);
   HF_CHECK(eventually([&] { return backend_state(pair.backend_port())["streams"].size() == 0; }));
   check_refusal(client.post(tool_call("8", "clock")), 404, -32001, "8");
 }
@@ -90,7 +90,7 @@ HF_TEST(the_session_ends_when_the_backend_ends_its_stream) {
   client.open();
   (void)pair.backend().tell("close-streams", R"({"how":"end"})");
   HF_CHECK(client.stream().wait_end() == BodyEnd::framed);
-  HF_CHECK(eventually([&] { return pair.sessions_count() == 0; }));
+  pair.wait_sessions(0);
   check_refusal(client.post(tool_call("8", "clock")), 404, -32001, "8");
 }
 

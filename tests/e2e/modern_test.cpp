@@ -27,7 +27,7 @@ HF_TEST(no_session_id_is_minted_or_echoed) {
       fetch(pair.proxy_port(), echo("2", {{"Mcp-Session-Id", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}}));
   HF_EQ(tool_text(answer_in(stale, "2")), "m");
   HF_CHECK(!stale.header("Mcp-Session-Id"));
-  HF_EQ(pair.sessions_count(), 0U);
+  pair.wait_sessions(0);
 }
 
 HF_TEST(headers_and_body_reach_the_backend_unchanged) {
@@ -94,7 +94,7 @@ HF_TEST(a_listener_hears_updates_and_heartbeats) {
   HF_EQ(sessions.size(), 1U);
   HF_EQ(sessions[size_t{0}]["transport"].text(), "listen");
   stream.close();
-  HF_CHECK(eventually([&] { return pair.sessions_count() == 0; }));
+  pair.wait_sessions(0);
   HF_CHECK(eventually([&] { return backend_state(pair.backend_port())["streams"].size() == 0; }));
 }
 

@@ -60,7 +60,7 @@ HF_TEST(a_legacy_session_is_its_stream_even_when_persistent) {
   wait_for_sweeps(pair, 4);
   HF_EQ(tool_text(client.call("echo", R"({"message":"on"})")), "on");
   client.stream().close();
-  HF_CHECK(eventually([&] { return pair.sessions_count() == 0; }));
+  pair.wait_sessions(0);
 }
 
 HF_TEST(a_cap_makes_sessions_expire_unless_persistent_mode_says_otherwise) {
@@ -87,7 +87,7 @@ HF_TEST(a_persistent_session_ends_by_delete_and_by_the_backend) {
   b.open();
   (void)pair.backend().tell("forget");
   HF_EQ(b.post(rpc("ping", "1")).status, 404);
-  HF_CHECK(eventually([&] { return pair.sessions_count() == 0; }));
+  pair.wait_sessions(0);
 }
 
 HF_TEST(a_session_made_unpersistent_expires) {

@@ -104,7 +104,7 @@ HF_TEST(a_bad_sessiond_conf_changes_nothing) {
   HF_CHECK(reload.err.find("sessiond.conf:") != std::string::npos);
   pair.sessiond().signal(SIGHUP);
   (void)pair.sessiond().wait_for_line("none_at_all");
-  HF_EQ(pair.sessions_count(), 1U);
+  pair.wait_sessions(1);
   StreamableClient more(pair.proxy_port());
   more.open();
 }

@@ -53,7 +53,7 @@ HF_TEST(by_default_new_sessions_are_served_when_there_was_no_cap) {
   client.open();
   pair.start_sessiond();
   pair.wait_linked();
-  HF_CHECK(eventually([&] { return pair.sessions_count() == 1; }));
+  pair.wait_sessions(1);
 }
 
 HF_TEST(by_default_new_sessions_are_refused_when_there_was_a_cap) {
@@ -108,7 +108,7 @@ HF_TEST(a_sessiond_that_comes_back_overshot_evicts_nobody) {
   b.open();
   pair.start_sessiond();
   pair.wait_linked();
-  HF_CHECK(eventually([&] { return pair.sessions_count() == 2; }));
+  pair.wait_sessions(2);
   HF_EQ(a.post(rpc("ping", "1")).status, 200);
   HF_EQ(b.post(rpc("ping", "1")).status, 200);
   StreamableClient c(pair.proxy_port());
@@ -145,7 +145,7 @@ HF_TEST(what_ended_meanwhile_is_gone_and_stays_gone) {
   HF_EQ(a.remove().status / 100, 2);
   pair.start_sessiond();
   pair.wait_linked();
-  HF_CHECK(eventually([&] { return pair.sessions_count() == 1; }));
+  pair.wait_sessions(1);
   check_refusal(a.post(rpc("ping", "1")), 404, -32001, "1");
   HF_EQ(b.post(rpc("ping", "1")).status, 200);
 }
@@ -162,7 +162,7 @@ HF_TEST(a_hanging_sessiond_delays_nothing_but_admission_and_that_for_a_second) {
   HF_EQ(late.initialize().status, 200);
   HF_CHECK(SystemClock().now() - start < Millis{2500});
   pair.sessiond().signal(SIGCONT);
-  HF_CHECK(eventually([&] { return pair.sessions_count() == 2; }, Millis{8000}));
+  pair.wait_sessions(2, Millis{8000});
 }
 
 HF_TEST(a_restarted_proxy_serves_its_old_sessions) {
@@ -171,16 +171,16 @@ HF_TEST(a_restarted_proxy_serves_its_old_sessions) {
   client.open();
   LegacyClient legacy(pair.proxy_port());
   legacy.open();
+  pair.wait_created(2);
   pair.kill_proxy();
   // The port stays: clients know no other.
   pair.rewrite_proxy_conf(with(""));
-  HF_CHECK(
-      eventually([&] { return pair.sessions_count() == 1; }));  // the legacy one was its stream
+  pair.wait_sessions(1);  // the legacy one was its stream
   pair.start_proxy();
   pair.wait_linked();
   HF_EQ(tool_text(client.call("echo", R"({"message":"again"})")), "again");
   HF_CHECK(client.get().streaming());
-  HF_EQ(pair.sessions_count(), 1U);
+  pair.wait_sessions(1);
 }
 
 int main() {

@@ -97,7 +97,7 @@ HF_TEST(a_second_sessiond_on_the_same_sockets_leaves_the_first_alone) {
   const Finished second =
       run({program("holdfast-sessiond"), {"-c", pair.sessiond_conf_path()}, {}, pair.dir().path()});
   HF_EQ(second.exit, (Exit{false, 1}));
-  HF_EQ(pair.sessions_count(), 1U);
+  pair.wait_sessions(1);
   HF_CHECK(pair.sessiond().running());
 }
 
@@ -105,6 +105,7 @@ HF_TEST(a_killed_serving_process_is_replaced_and_sessions_go_on) {
   Pair pair;
   StreamableClient client(pair.proxy_port());
   client.open();
+  pair.wait_created();
   const std::string children = "/proc/" + std::to_string(pair.proxy().pid()) + "/task/" +
                                std::to_string(pair.proxy().pid()) + "/children";
   std::ifstream in(children);

@@ -138,7 +138,7 @@ HF_TEST(a_forged_id_is_unknown_and_never_reaches_the_backend) {
   check_refusal(client.post(tool_call("4", "clock")), 404, -32001, "4");
   HF_EQ(requests_seen(pair, "tools/call"), 0);
   HF_EQ(requests_seen(pair, "DELETE /mcp"), 0);
-  HF_EQ(pair.sessions_count(), 1U);
+  pair.wait_sessions(1);
 }
 
 HF_TEST(batches_pass) {
@@ -173,7 +173,7 @@ HF_TEST(a_session_the_backend_forgot_is_gone_here_too) {
   (void)pair.backend().tell("forget");
   const Response lost = client.post(tool_call("9", "clock"));
   HF_EQ(lost.status, 404);
-  HF_CHECK(eventually([&] { return pair.sessions_count() == 0; }));
+  pair.wait_sessions(0);
   HF_EQ(client.initialize().status, 200);
   HF_EQ(tool_text(client.call("echo", R"({"message":"new"})")), "new");
 }
@@ -188,7 +188,7 @@ HF_TEST(a_backend_without_sessions_is_relayed_as_it_is) {
   HF_CHECK(!opened.header("Mcp-Session-Id"));
   HF_EQ(tool_text(client.call("echo", R"({"message":"plain"})")), "plain");
   HF_EQ(client.get().head().status, 405);
-  HF_CHECK(eventually([&] { return pair.sessions_count() == 0; }));
+  pair.wait_sessions(0);
 }
 
 HF_TEST(a_post_without_a_session_gets_the_backends_own_answer) {

@@ -116,6 +116,15 @@ std::string Pair::admin(std::string_view command) const {
 
 size_t Pair::sessions_count() const { return admin_json("show sess json").size(); }
 
+void Pair::wait_sessions(size_t count, Millis timeout) const {
+  if (eventually([&] { return sessions_count() == count; }, timeout)) return;
+  HF_EQ(sessions_count(), count);
+}
+
+void Pair::wait_created(size_t count) const {
+  HF_CHECK(eventually([&] { return sessiond_->count_lines("session created") >= count; }));
+}
+
 Finished Pair::ctl(std::vector<std::string> args) const {
   args.insert(args.begin(), {"-s", dir_.file("admin.sock")});
   return run({program("holdfastctl"), std::move(args), {}, dir_.path()});

@@ -71,6 +71,11 @@ class Pair {
   Json admin_json(std::string_view command) const { return Json{admin(command)}; }
   // The listed sessions (`show sess json`).
   size_t sessions_count() const;
+  // Until sessiond has heard of what its clients have seen already.
+  void wait_sessions(size_t count, Millis timeout = kSoon) const;
+  // Until sessiond has logged the opening of `count` sessions: before, it cannot hand them back,
+  // and an operator cannot change them.
+  void wait_created(size_t count = 1) const;
   Finished ctl(std::vector<std::string> args) const;  // holdfastctl on this pair
   Json health() const;                                // GET /health through the proxy
 
