@@ -94,7 +94,7 @@ int run(const CommandLine &line) {
     return 1;
   }
   if (line.signal) return sessiond::deliver_signal(*loaded.config, *line.signal);
-  return serve(*request, std::move(loaded.config));
+  return serve(*request, loaded.config);
 }
 
 }  // namespace

@@ -113,6 +113,7 @@ std::vector<std::string> left_over(const CLI::App &app) {
 CommandLine unexpected(const CLI::App &app, const std::string &word) {
   if (!app.get_subcommands().empty()) return failed("unexpected argument \"" + word + "\"");
   std::vector<std::string_view> words;
+  words.reserve(std::size(kVerbs));
   for (const VerbRow &row : kVerbs) words.emplace_back(row.word);
   return failed("unknown command \"" + word + "\"" + did_you_mean(word, words));
 }
