@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Installs the Debian or Ubuntu packages Holdfast is built with.
 #
-#   scripts/setup.sh [--dev] [--dry-run]
+#   scripts/setup.sh [--dev] [--bench] [--dry-run]
 #
 #   --dev      also what scripts/test.sh and scripts/lint.sh use
+#   --bench    also what scripts/bench.sh compares with and measures by
 #   --dry-run  print what is missing, install nothing
 #
 # Prints the list before it installs, uses sudo only when not root, and does not touch apt at all
@@ -25,11 +26,18 @@ readonly dev_packages=(
   clang clang-format clang-tidy llvm libclang-rt-dev libsimdjson-dev shellcheck git jq socat
 )
 
+# Command and package: any nginx will do, and the flavours conflict with each other.
+readonly bench_commands=(
+  nginx:nginx-light haproxy:haproxy python3:python3 valgrind:valgrind strace:strace pgrep:procps
+)
+
 dev=false
+bench=false
 dry_run=false
 for argument in "$@"; do
   case $argument in
     --dev) dev=true ;;
+    --bench) bench=true ;;
     --dry-run) dry_run=true ;;
     -h | --help) usage && exit 0 ;;
     *) die "unknown argument \"$argument\"; try --help" ;;
@@ -49,6 +57,29 @@ missing_packages() {
   fi
   for package in "${wanted[@]}"; do
     is_installed "$package" || echo "$package"
+  done
+  $bench || return 0
+  local pair
+  for pair in "${bench_commands[@]}"; do
+    PATH=$PATH:/usr/sbin command -v "${pair%%:*}" >/dev/null || echo "${pair#*:}"
+  done
+}
+
+# Debian starts a daemon as soon as it is installed; the peers of a measurement must not run.
+install_without_starting() {
+  local policy=/usr/sbin/policy-rc.d
+  if $bench && [[ ! -e $policy ]]; then
+    printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+    as_root chmod 755 "$policy"
+    trap 'as_root rm -f /usr/sbin/policy-rc.d' EXIT
+  fi
+  as_root "${apt[@]}" install -y --no-install-recommends "${missing[@]}"
+  command -v systemctl >/dev/null || return 0
+  local service
+  for service in nginx haproxy; do
+    if [[ " ${missing[*]} " == *" $service"* ]]; then
+      as_root systemctl disable "$service" 2>/dev/null || true # ignoring: no systemd runs here
+    fi
   done
 }
 
@@ -74,4 +105,4 @@ $dry_run && exit 0
 # The lock is waited for because a fresh machine is often still running its own first upgrade.
 apt=(env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -q)
 as_root "${apt[@]}" update
-as_root "${apt[@]}" install -y --no-install-recommends "${missing[@]}"
+install_without_starting

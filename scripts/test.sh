@@ -4,6 +4,7 @@
 #   scripts/test.sh [all | unit | e2e | real | asan | fuzz | tsan | lint]
 #
 #   all   everything below in one CTest run over the three builds (default; .ci/run runs this)
+#         but not the label bench, which needs a quiet machine and minutes: scripts/bench.sh
 #   unit  e2e  real   that label of the release build; real = official MCP SDKs and servers
 #   asan  unit, e2e and fuzz tests under clang's address and undefined-behaviour sanitizers
 #   fuzz  every fuzz target: replays its corpus, then searches for some seconds
@@ -66,7 +67,7 @@ case $mode in
     build asan
     build tsan worker_tests
     write_combined_tests
-    run_tests build/all
+    run_tests build/all -LE '^bench$'
     ;;
   lint)
     configure release
