@@ -108,6 +108,7 @@ struct ProxySettings {
   std::string session_policy;  // empty = the top-level policy
   WhenSessiondDown when_sessiond_down = WhenSessiondDown::automatic;
   Millis call_timeout{0};  // 0 = none: a slow answer is not a dead one
+  Millis early_stream{0};  // 0 = off
   // nullopt: only the rule for loopback listeners. An empty list: `off`, everything is allowed.
   std::optional<AllowedNames> allowed_hosts;
   std::optional<AllowedNames> allowed_origins;

@@ -28,9 +28,10 @@ struct TimeSetting {
   std::string_view name;
   Millis ProxySettings::*field;
 };
-constexpr std::array<TimeSetting, 5> kTimeSettings{{
+constexpr std::array<TimeSetting, 6> kTimeSettings{{
     {"sse_heartbeat", &ProxySettings::sse_heartbeat},
     {"call_timeout", &ProxySettings::call_timeout},
+    {"early_stream", &ProxySettings::early_stream},
     {"proxy_connect_timeout", &ProxySettings::connect_timeout},
     {"proxy_read_timeout", &ProxySettings::read_timeout},
     {"proxy_send_timeout", &ProxySettings::send_timeout},
@@ -47,8 +48,7 @@ constexpr std::array<ServerTime, 4> kServerTimes{{
     {"keepalive_timeout", &Server::keepalive_timeout},
 }};
 
-constexpr std::array<std::string_view, 3> kPlannedSettings{"early_stream", "session_recovery",
-                                                           "backend_ping"};
+constexpr std::array<std::string_view, 2> kPlannedSettings{"session_recovery", "backend_ping"};
 
 unsigned usable_cores() {
   return std::max(1u, std::thread::hardware_concurrency());  // respects the affinity mask

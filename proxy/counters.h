@@ -31,6 +31,7 @@ enum class Counter : uint8_t {
   sessions_opened,
   sessions_refused,
   heartbeats,
+  early_streams,
   backpressure_pauses,
   count_
 };
@@ -61,6 +62,7 @@ inline constexpr std::array<CounterRow, kCounters> kCounterTable = {{
     {Counter::sessions_opened, "sessions_opened", false},
     {Counter::sessions_refused, "sessions_refused", false},
     {Counter::heartbeats, "heartbeats", false},
+    {Counter::early_streams, "early_streams", false},
     {Counter::backpressure_pauses, "backpressure_pauses", false},
 }};
 

@@ -6,6 +6,7 @@ hf_library(hf_proxy_data
   backend_conn.cpp
   backend_pool.cpp
   client_conn.cpp
+  exchange_early.cpp
   exchange_end.cpp
   exchange_log.cpp
   exchange_request.cpp

@@ -1,8 +1,9 @@
 // One request and its answer: decides where the request goes, relays both ways with backpressure,
 // keeps the session's books. Owned by its ClientConn; by the worker once the client has left and
-// the backend's answer is still to be drained. Worker thread only. The implementation is in four
+// the backend's answer is still to be drained. Worker thread only. The implementation is in five
 // files: exchange_request.cpp (way in), exchange_session.cpp (MCP rules), exchange_response.cpp
-// (way out), exchange_end.cpp (every way to end).
+// (way out), exchange_early.cpp (calls answered before their backend does), exchange_end.cpp (every
+// way to end).
 //
 //   inspect ──routable──▶ [restoring] ──▶ [admitting] ──▶ forwarding ──answer complete──▶ done
 //      │                      │               │               │
@@ -22,6 +23,7 @@
 #include "proxy/config.h"
 #include "proxy/http/body_decoder.h"
 #include "proxy/http/head_writer.h"
+#include "proxy/mcp/message_event.h"
 #include "proxy/mcp/rpc_scanner.h"
 #include "proxy/mcp/sse_scanner.h"
 #include "proxy/net/timer_wheel.h"
@@ -171,6 +173,17 @@ class Exchange final : public BackendUser,
   void note_responses();
   Millis write_stall() const;
 
+  void send_opening();
+
+  // exchange_early.cpp
+  bool may_stream_early() const noexcept;
+  void start_early_stream();
+  void on_early_head(const http::ResponseHead &head);
+  void add_early_json(std::string_view data);
+  void end_early_json();
+  void note_early_answer();
+  void fail_early(int code, std::string_view message);
+
   // exchange_end.cpp
   void refuse(int status, std::string_view message, std::string_view extra_name = {},
               std::string_view extra_value = {});
@@ -208,6 +221,7 @@ class Exchange final : public BackendUser,
   std::unique_ptr<mcp::RpcScanner> scanner_;  // of the request's body, or of the stream's event
   std::unique_ptr<struct ExchangeWaiting> waiting_;  // what a request holds while it cannot go on
   std::unique_ptr<struct ExchangeLegacy> legacy_;  // while a legacy stream's first event is awaited
+  std::unique_ptr<struct ExchangeEarly> early_;    // once a slow call got its stream
   std::unique_ptr<struct ExchangeLog> log_;        // only where an access log is on
   std::string session_;                            // our id; empty without a session
   std::string request_id_;                         // raw JSON-RPC id, for errors
@@ -234,6 +248,7 @@ class Exchange final : public BackendUser,
   MonoTime heartbeat_due_ = MonoTime::max();
   MonoTime hold_due_ = MonoTime::max();
   MonoTime opened_due_ = MonoTime::max();
+  MonoTime early_due_ = MonoTime::max();  // a call whose backend is silent gets its stream
   StreamKind stream_kind_ = StreamKind::get;
   StreamReason end_reason_ = StreamReason::complete;
   Millis ended_idle_{0};  // how long the session had been idle when it ended
@@ -287,6 +302,14 @@ struct ExchangeLegacy {
   size_t base = 0;          // of the piece being scanned, within `held`
   std::string host;         // what we forwarded as Host
   bool decided = false;
+};
+
+// A call that was answered with a stream before its backend said anything.
+struct ExchangeEarly {
+  mcp::MessageEvent event;
+  bool headed = false;    // the backend's head came since
+  bool json = false;      // and its body travels as one event
+  bool in_event = false;  // which has begun
 };
 
 // What the access log shows of a request.

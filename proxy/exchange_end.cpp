@@ -26,6 +26,10 @@ bool Exchange::speaks_rpc() const noexcept {
 
 void Exchange::refuse(int status, std::string_view message, std::string_view extra_name,
                       std::string_view extra_value) {
+  if (early_) {  // its 200 is out
+    fail_early(rpc_code_for(status), message);
+    return;
+  }
   if (phase_ == Phase::admitting) {  // nobody waits for the answer any more
     worker_.control().cancel_admit(session_, ref());
     session_.clear();
@@ -56,7 +60,7 @@ void Exchange::answer(int status, std::string_view content_type, std::string_vie
   response_started_ = response_complete_ = true;
   phase_ = Phase::answered;
   connect_due_ = head_due_ = stall_due_ = send_due_ = heartbeat_due_ = hold_due_ = opened_due_ =
-      MonoTime::max();
+      early_due_ = MonoTime::max();
   body_bytes_ = body.size();
   if (client_ == nullptr) {
     complete();
@@ -141,6 +145,7 @@ void Exchange::on_backend_fault(BackendFault fault, const char *detail) {
     }
     return;
   }
+  if (early_ && !early_->headed && try_elsewhere(fault)) return;
   worker_.counters().add(Counter::backend_failures);
   if (client_ == nullptr) {
     drop_backend();
@@ -149,9 +154,10 @@ void Exchange::on_backend_fault(BackendFault fault, const char *detail) {
     return;
   }
   // A call whose answer can no longer come is told so, unless the client can resume it by event id.
+  const bool whole = sse_.between_events() && !(early_ && early_->in_event);
   const bool hopeless = event_stream_ && is_call_ && !answered_ && !ids_seen_ &&
-                        kind_ == Kind::session && method_ == http::Method::post &&
-                        sse_.between_events();
+                        (kind_ == Kind::session || early_) && method_ == http::Method::post &&
+                        whole;
   if (hopeless) {
     answered_ = true;
     flush_gathered();
@@ -218,8 +224,13 @@ void Exchange::finish_for(EndReason reason, Millis idle) {
   }
   if (!event_stream_ || response_complete_)
     return;  // a finite answer is on its way: it is let through
-  finish_stream(stream_reason,
-                kind_ == Kind::listen ? message_event(listen_result(request_id_)) : std::string());
+  std::string last_event;
+  if (kind_ == Kind::listen) last_event = message_event(listen_result(request_id_));
+  if (early_ && !answered_ && !early_->in_event) {
+    last_event = message_event(
+        rpc_error_body(request_id_, kRpcSessionNotFound, "the session was ended in mid-call"));
+  }
+  finish_stream(stream_reason, last_event);
 }
 
 void Exchange::on_stop() {
@@ -239,7 +250,7 @@ bool Exchange::on_client_gone(StreamReason reason) {
     worker_.control().cancel_admit(session_, ref());
     session_.clear();
   }
-  write_due_ = heartbeat_due_ = MonoTime::max();
+  write_due_ = heartbeat_due_ = early_due_ = MonoTime::max();
   // A session's client that leaves a POST has not cancelled (2025 eras): the backend finishes its
   // work, and may keep the answer for a resumption. An initialize is drained to learn the backend's
   // id.
@@ -349,6 +360,7 @@ void Exchange::arm_for_head() {
   } else if (settings_->call_timeout > Millis{0}) {
     head_due_ = worker_.now() + settings_->call_timeout;
   }
+  if (may_stream_early()) early_due_ = worker_.now() + settings_->early_stream;
   rearm();
 }
 
@@ -356,7 +368,7 @@ void Exchange::arm_for_head() {
 // earlier ones, so that the usual request touches the wheel once.
 void Exchange::rearm() {
   const MonoTime due = std::min({connect_due_, head_due_, stall_due_, write_due_, send_due_,
-                                 heartbeat_due_, hold_due_, opened_due_});
+                                 heartbeat_due_, hold_due_, opened_due_, early_due_});
   if (due == MonoTime::max()) {
     timer_.disarm();
   } else if (!timer_.armed() || timer_.due() > due) {
@@ -427,6 +439,7 @@ bool Exchange::on_due(MonoTime now) {
     client_->abort(true);
     return false;
   }
+  if (early_due_ <= now) start_early_stream();
   if (opened_due_ <= now) report_opened();
   if (heartbeat_due_ <= now && event_stream_) heartbeat();
   return phase_ != Phase::done;

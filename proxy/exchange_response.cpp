@@ -29,16 +29,22 @@ void Exchange::on_backend_head(const http::ResponseHead &head) {
     forward_interim(head);
     return;
   }
-  connect_due_ = head_due_ = MonoTime::max();
+  connect_due_ = head_due_ = early_due_ = MonoTime::max();
   resend_.clear();
-  status_ = head.status;
-  worker_.counters().add(class_counter(status_));
+  if (!early_) {
+    status_ = head.status;
+    worker_.counters().add(class_counter(status_));
+  }
   if (upstream_ != nullptr) upstream_->note_success(view_.backend);
   worker_.backend_stats().cells[view_.backend].up.store(true, std::memory_order_relaxed);
   if (!request_complete_) {  // an early answer: what is left of the request is nobody's (2.8)
     discard_request_ = true;
     keep_alive_ = false;
     if (client_ != nullptr) client_->pause_reading(false);
+  }
+  if (early_) {
+    on_early_head(head);
+    return;
   }
   begin_event_stream(head);
   if (admitted_) {
@@ -136,6 +142,11 @@ void Exchange::on_backend_data(std::string_view data) {
   body_bytes_ += data.size();
   if (legacy_) {
     hold_legacy(data);
+    return;
+  }
+  if (early_ && early_->json) {
+    stall_due_ = worker_.now() + kBodyStall;
+    add_early_json(data);
     return;
   }
   if (event_stream_) {
@@ -244,6 +255,7 @@ void Exchange::on_backend_end() {
     release_held();
     return;
   }
+  if (early_ && early_->json) end_early_json();
   response_complete_ = true;
 }
 
@@ -254,10 +266,15 @@ void Exchange::on_backend_turn_end() {
     if (response_complete_) complete();
     return;
   }
-  if (event_stream_ && body_bytes_ == 0 && !response_complete_ && !flushed_ &&
-      settings_->sse_heartbeat > Millis{0}) {
-    add_client_data(kOpening);
+  if (event_stream_ && body_bytes_ == 0 && !response_complete_ && !flushed_) {
+    send_opening();
+  } else {
+    flush_client();
   }
+}
+
+void Exchange::send_opening() {
+  if (settings_->sse_heartbeat > Millis{0}) add_client_data(kOpening);
   flush_client();
 }
 
@@ -318,8 +335,8 @@ void Exchange::on_client_half_closed() {
 void Exchange::heartbeat() {
   if (settings_->sse_heartbeat > Millis{0})
     heartbeat_due_ = worker_.now() + settings_->sse_heartbeat;
-  if (client_ == nullptr || legacy_ || !sse_.between_events() || client_->unsent_bytes() > 0)
-    return;
+  const bool inside = !sse_.between_events() || (early_ && early_->in_event);
+  if (client_ == nullptr || legacy_ || inside || client_->unsent_bytes() > 0) return;
   worker_.counters().add(Counter::heartbeats);
   Gather &gather = worker_.scratch().client_gather;
   gather.clear();
