@@ -53,6 +53,7 @@ HF_TEST(show_sess_shows_handles_and_never_whole_ids) {
   const Pair pair;
   StreamableClient client(pair.proxy_port());
   client.open();
+  pair.wait_created();
   const std::string text = pair.admin("show sess");
   check_contains(text, handle(client));
   HF_CHECK(text.find(client.session()) == std::string::npos);
@@ -68,6 +69,7 @@ HF_TEST(shutdown_session_ends_it_cleanly_everywhere) {
   Pair pair;
   StreamableClient client(pair.proxy_port());
   client.open();
+  pair.wait_created();
   SseClient stream = client.get();
   const std::string answer = pair.admin("shutdown session " + handle(client));
   HF_CHECK(!answer.starts_with("error"));
@@ -124,6 +126,7 @@ HF_TEST(garbage_on_the_admin_socket_hurts_nobody) {
   Pair pair;
   StreamableClient client(pair.proxy_port());
   client.open();
+  pair.wait_created();
   Connection garbage = Connection::unix_socket(pair.dir().file("admin.sock"));
   garbage.send(std::string(7000, '\x01') + "\n");
   (void)garbage.wait_end();
@@ -148,6 +151,7 @@ HF_TEST(ctl_lists_sessions_as_loginctl_would) {
   check_contains(none.out, "0 sessions listed.");
   StreamableClient client(pair.proxy_port());
   client.open();
+  pair.wait_created();
   const Finished table = pair.ctl({"list-sessions"});
   check_exit(table, 0);
   HF_CHECK(table.out.starts_with("SESSION"));
@@ -168,6 +172,7 @@ HF_TEST(ctl_terminates_and_its_exit_codes_say_what_happened) {
   Pair pair;
   StreamableClient client(pair.proxy_port());
   client.open();
+  pair.wait_created();
   check_exit(pair.ctl({"session-status", handle(client)}), 0);
   check_exit(pair.ctl({"terminate-session", handle(client)}), 0);
   check_refusal(client.post(rpc("ping", "1")), 404, -32001, "1");
@@ -186,6 +191,7 @@ HF_TEST(ctl_goes_on_after_a_failure_and_a_prefix_names_a_session) {
   const Pair pair;
   StreamableClient client(pair.proxy_port());
   client.open();
+  pair.wait_created();
   check_exit(pair.ctl({"terminate-session", "nosuchid", client.session().substr(0, 5)}), 4);
   pair.wait_sessions(0);
 }

@@ -95,6 +95,7 @@ HF_TEST(a_session_made_unpersistent_expires) {
   StreamableClient client(pair.proxy_port());
   client.open();
   SseClient stream = client.get();
+  pair.wait_created();
   wait_for_sweeps(pair, 4);
   (void)pair.admin("set session " + client.session().substr(0, 8) + " persistent off");
   HF_CHECK(stream.wait_end() == BodyEnd::framed);
