@@ -45,8 +45,10 @@ inline constexpr Millis kEndingFlush{2000};  // an ended stream's client that re
 inline constexpr Millis kBodyStall{60'000};  // a finite answer that stops coming
 inline constexpr Millis kShortStream{
     1000};  // answers as streams shorter than this are not reported
-inline constexpr Millis kDetachedMax{600'000};  // a backend that goes on for a client that left
-inline constexpr Millis kLegacyHoldMax{3000};   // a stream's head waits for its first event
+inline constexpr Millis kDetachedMax{600'000};     // a backend that goes on for a client that left
+inline constexpr Millis kConflictPause{50};        // a GET stream that met the one before it
+inline constexpr unsigned kConflictTriesMax = 20;  // in all
+inline constexpr Millis kLegacyHoldMax{3000};      // a stream's head waits for its first event
 
 class Exchange final : public BackendUser,
                        public WheelTimer::User,
@@ -139,6 +141,8 @@ class Exchange final : public BackendUser,
   void write_management_head(const http::RequestHead &head);
   void send_request(std::string_view head, std::string_view held, const Pieces &pieces);
   bool try_elsewhere(BackendFault fault);
+  bool await_old_stream(int status);
+  void ask_again();
 
   // exchange_session.cpp
   bool identify_user(const http::RequestHead &head);
@@ -248,6 +252,7 @@ class Exchange final : public BackendUser,
   MonoTime heartbeat_due_ = MonoTime::max();
   MonoTime hold_due_ = MonoTime::max();
   MonoTime opened_due_ = MonoTime::max();
+  MonoTime again_due_ = MonoTime::max();  // a GET that met 409 is asked again
   MonoTime early_due_ = MonoTime::max();  // a call whose backend is silent gets its stream
   StreamKind stream_kind_ = StreamKind::get;
   StreamReason end_reason_ = StreamReason::complete;
@@ -255,6 +260,7 @@ class Exchange final : public BackendUser,
   http::Method method_ = http::Method::get;
   http::Framing request_framing_;
   http::Framing client_framing_;
+  uint8_t conflict_tries_ = 0;
   Phase phase_ = Phase::inspect;
   Kind kind_ = Kind::plain;
   int status_ = 0;      // of the answer, for the log

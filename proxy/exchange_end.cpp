@@ -60,7 +60,7 @@ void Exchange::answer(int status, std::string_view content_type, std::string_vie
   response_started_ = response_complete_ = true;
   phase_ = Phase::answered;
   connect_due_ = head_due_ = stall_due_ = send_due_ = heartbeat_due_ = hold_due_ = opened_due_ =
-      early_due_ = MonoTime::max();
+      early_due_ = again_due_ = MonoTime::max();
   body_bytes_ = body.size();
   if (client_ == nullptr) {
     complete();
@@ -368,7 +368,7 @@ void Exchange::arm_for_head() {
 // earlier ones, so that the usual request touches the wheel once.
 void Exchange::rearm() {
   const MonoTime due = std::min({connect_due_, head_due_, stall_due_, write_due_, send_due_,
-                                 heartbeat_due_, hold_due_, opened_due_, early_due_});
+                                 heartbeat_due_, hold_due_, opened_due_, early_due_, again_due_});
   if (due == MonoTime::max()) {
     timer_.disarm();
   } else if (!timer_.armed() || timer_.due() > due) {
@@ -439,6 +439,7 @@ bool Exchange::on_due(MonoTime now) {
     client_->abort(true);
     return false;
   }
+  if (again_due_ <= now) ask_again();
   if (early_due_ <= now) start_early_stream();
   if (opened_due_ <= now) report_opened();
   if (heartbeat_due_ <= now && event_stream_) heartbeat();

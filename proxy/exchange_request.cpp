@@ -304,7 +304,8 @@ void Exchange::dispatch(const http::RequestHead &head, const Pieces &pieces) {
   std::string &text = worker_.scratch().backend_head;
   const bool safe = method_ == http::Method::get || method_ == http::Method::head ||
                     method_ == http::Method::options;
-  if (backend_->reused() && safe && request_complete_) resend_ = text;
+  const bool stream = kind_ == Kind::session && method_ == http::Method::get;
+  if ((stream || (backend_->reused() && safe)) && request_complete_) resend_ = text;
   const std::string held = waiting_ ? std::move(waiting_->body) : std::string();
   send_request(text, held, pieces);
   waiting_.reset();
@@ -468,6 +469,31 @@ bool Exchange::try_elsewhere(BackendFault fault) {
   if (request_complete_) backend_->request_sent();
   arm_for_head();
   return true;
+}
+
+// A client that comes back at once may overtake the end of its last stream: the backend, which
+// allows one, has not seen that end yet and answers 409. The stream's end is on its way (its
+// client's FIN brought a heartbeat, which brings an RST), so the GET is asked again for a second.
+bool Exchange::await_old_stream(int status) {
+  const bool stream = kind_ == Kind::session && method_ == http::Method::get;
+  if (status != 409 || !stream || resend_.empty() || client_ == nullptr ||
+      conflict_tries_ >= kConflictTriesMax)
+    return false;
+  ++conflict_tries_;
+  drop_backend();
+  head_due_ = MonoTime::max();
+  again_due_ = worker_.now() + kConflictPause;
+  rearm();
+  return true;
+}
+
+void Exchange::ask_again() {
+  again_due_ = MonoTime::max();
+  attach(dial(view_.backend));
+  const iovec all{resend_.data(), resend_.size()};
+  backend_->send({&all, 1});
+  backend_->request_sent();
+  arm_for_head();
 }
 
 }  // namespace holdfast::proxy

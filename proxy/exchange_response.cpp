@@ -29,6 +29,7 @@ void Exchange::on_backend_head(const http::ResponseHead &head) {
     forward_interim(head);
     return;
   }
+  if (await_old_stream(head.status)) return;
   connect_due_ = head_due_ = early_due_ = MonoTime::max();
   resend_.clear();
   if (!early_) {

@@ -198,6 +198,27 @@ HF_TEST(a_post_without_a_session_gets_the_backends_own_answer) {
   HF_CHECK(answer.body.find("Mcp-Session-Id header is required") != std::string::npos);
 }
 
+HF_TEST(a_client_that_comes_back_at_once_gets_its_stream) {
+  const Pair pair;
+  StreamableClient client(pair.proxy_port());
+  client.open();
+  for (int i = 0; i < 30; ++i) {
+    SseClient stream = client.get();
+    HF_EQ(stream.head().status, 200);
+    stream.close();  // the next GET may overtake it on its way to the backend
+  }
+}
+
+HF_TEST(a_second_stream_the_backend_refuses_for_good_is_its_own_answer) {
+  const Pair pair;
+  StreamableClient client(pair.proxy_port());
+  client.open();
+  const SseClient first = client.get();
+  HF_EQ(first.head().status, 200);
+  HF_EQ(client.get().head().status, 409);
+  HF_EQ(tool_text(client.call("echo", R"({"message":"alive"})")), "alive");
+}
+
 HF_TEST(two_session_ids_in_one_request_are_refused) {
   const Pair pair;
   StreamableClient client(pair.proxy_port());
@@ -221,6 +242,8 @@ int main() {
       HF_UNIT(a_session_the_backend_forgot_is_gone_here_too),
       HF_UNIT(a_backend_without_sessions_is_relayed_as_it_is),
       HF_UNIT(a_post_without_a_session_gets_the_backends_own_answer),
+      HF_UNIT(a_client_that_comes_back_at_once_gets_its_stream),
+      HF_UNIT(a_second_stream_the_backend_refuses_for_good_is_its_own_answer),
       HF_UNIT(two_session_ids_in_one_request_are_refused),
   };
   return HF_RUN(tests);
