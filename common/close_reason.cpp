@@ -5,6 +5,11 @@ namespace {
 
 constexpr EnumWord<EndReason> kEndReasons[] = {
     {EndReason::idle_timeout, "idle_timeout", "idle for longer than its timeout"},
+    {EndReason::orphan_timeout, "orphan_timeout",
+     "persistent, without any stream or request for longer than orphan_timeout"},
+    {EndReason::unused_timeout, "unused_timeout",
+     "no request since initialize for longer than unused_timeout"},
+    {EndReason::capacity, "capacity", "ended to make room: the longest idle at the session limit"},
     {EndReason::admin, "admin", "terminated by an administrator"},
     {EndReason::client_delete, "client_delete", "the client ended it with DELETE"},
     {EndReason::client_gone, "client_gone", "the client's stream ended"},

@@ -12,6 +12,9 @@ namespace holdfast {
 // How a session ended.
 enum class EndReason : uint8_t {
   idle_timeout,     // idle for longer than its policy's timeout
+  orphan_timeout,   // persistent, and without any stream or request for longer than that
+  unused_timeout,   // no request since initialize for longer than that
+  capacity,         // the longest idle, ended to make room for another (evict_idle)
   admin,            // terminated by a person
   client_delete,    // the client sent DELETE
   client_gone,      // legacy or listen: the client's stream ended, and the session is its stream
@@ -49,6 +52,17 @@ enum class ReleaseReason : uint8_t {
 
 // Why an admission was refused.
 enum class RefuseReason : uint8_t { max_sessions, max_sessions_per_user, draining, sessiond_down };
+
+// True for the ends that a policy's passing time brings.
+constexpr bool is_expiry(EndReason reason) noexcept {
+  return reason == EndReason::idle_timeout || reason == EndReason::orphan_timeout ||
+         reason == EndReason::unused_timeout;
+}
+// How the streams of a session end that ends for this reason.
+constexpr StreamReason stream_reason_of(EndReason reason) noexcept {
+  if (is_expiry(reason)) return StreamReason::idle_timeout;
+  return reason == EndReason::admin ? StreamReason::admin : StreamReason::session_ended;
+}
 
 enum class Transport : uint8_t { sse, streamable, listen };
 enum class StreamKind : uint8_t { get, post, legacy, listen };

@@ -68,6 +68,7 @@ void write(JsonWriter &w, const std::vector<T> &list, const Rule &rule) {
 template <class T>
 bool is_absent(const T &value) {
   if constexpr (std::is_same_v<T, std::string>) return value.empty();
+  if constexpr (std::is_same_v<T, bool>) return !value;
   if constexpr (std::is_same_v<T, std::optional<int64_t>>) return !value;
   return false;
 }

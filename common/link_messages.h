@@ -115,6 +115,8 @@ struct Alive {
   std::string session;
   int64_t idle_ms = 0;
   int64_t in_flight = 0;
+  std::optional<int64_t> use_ms{};  // since the last stream or request of any kind, counting or not
+  bool used = false;                // a request has come since initialize
 };
 struct Ended {
   std::string session;
@@ -171,6 +173,8 @@ struct Refused {
 struct DropIfIdle {
   std::string session;
   int64_t idle_ms_min = 0;
+  // By which rule it is to be idle, and the reason of its end if it is.
+  EndReason reason = EndReason::idle_timeout;
 };
 struct Drop {
   std::string session;

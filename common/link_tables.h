@@ -173,9 +173,9 @@ template <>
 inline constexpr const char *kWord<Alive> = "alive";
 template <>
 inline constexpr auto kRows<Alive> = std::tuple{
-    Field{"session", &Alive::session, kId},
-    Field{"idle_ms", &Alive::idle_ms},
-    Field{"in_flight", &Alive::in_flight},
+    Field{"session", &Alive::session, kId}, Field{"idle_ms", &Alive::idle_ms},
+    Field{"in_flight", &Alive::in_flight},  Field{"use_ms", &Alive::use_ms, kOptional},
+    Field{"used", &Alive::used, kOptional},
 };
 template <>
 inline constexpr const char *kWord<Ended> = "ended";
@@ -262,6 +262,7 @@ template <>
 inline constexpr auto kRows<DropIfIdle> = std::tuple{
     Field{"session", &DropIfIdle::session, kId},
     Field{"idle_ms_min", &DropIfIdle::idle_ms_min},
+    Field{"reason", &DropIfIdle::reason, kOptional},
 };
 template <>
 inline constexpr const char *kWord<Drop> = "drop";

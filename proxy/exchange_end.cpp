@@ -213,9 +213,7 @@ void Exchange::finish_for(EndReason reason, Millis idle) {
     worker_.retire(id_);
     return;
   }
-  const StreamReason stream_reason = reason == EndReason::idle_timeout ? StreamReason::idle_timeout
-                                     : reason == EndReason::admin      ? StreamReason::admin
-                                                                  : StreamReason::session_ended;
+  const StreamReason stream_reason = stream_reason_of(reason);
   if (!response_started_) {
     drop_backend();
     legacy_.reset();

@@ -310,11 +310,13 @@ void SessionLink::on_message(const link::RestoredEnd &) {
 }
 
 void SessionLink::on_message(const link::DropIfIdle &order) {
-  const auto verdict = registry_.drop_if_idle(order.session, Millis{order.idle_ms_min});
+  const auto verdict =
+      registry_.drop_if_idle(order.session, Millis{order.idle_ms_min}, order.reason);
   if (const auto *ended = std::get_if<EndedSession>(&verdict)) {
     dropped(*ended);
   } else if (const auto *alive = std::get_if<StillAlive>(&verdict)) {
-    (void)write(link::Alive{order.session, alive->idle.count(), alive->in_flight});
+    (void)write(link::Alive{order.session, alive->idle.count(), alive->in_flight,
+                            alive->unused_for.count(), alive->used});
   } else {
     report_ended({order.session, EndReason::unknown, 0});
   }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "proxy/mcp/era.h"
+
 namespace holdfast::proxy {
 
 SessionRecord::SessionRecord(SessionIdentity identity_in, bool persistent_in, MonoTime created,
@@ -9,7 +11,8 @@ SessionRecord::SessionRecord(SessionIdentity identity_in, bool persistent_in, Mo
     : identity(std::move(identity_in)),
       persistent(persistent_in),
       created_(created),
-      last_activity_(last_activity) {}
+      last_activity_(last_activity),
+      last_use_(last_activity) {}
 
 void SessionRecord::begin(ExchangeRef exchange, bool expects_messages) {
   running_.push_back(
@@ -29,6 +32,7 @@ bool SessionRecord::classify(ExchangeRef exchange, std::span<const mcp::RpcMessa
   if (messages.empty()) {
     running->hold = Running::Hold::not_understood;
     ++requests_;
+    used_ = true;
     touch(now);
     return true;
   }
@@ -44,6 +48,7 @@ bool SessionRecord::note(const mcp::RpcMessage &message, ExchangeRef exchange,
                          const ActivityRules &rules, MonoTime now) {
   if (!has_working_method(message)) return false;
   ++requests_;
+  used_ = used_ || (message.is_request() && message.method != mcp::kInitialize);
   const bool counts = rules.counts(message);
   if (counts) touch(now);
   if (message.is_request()) {
@@ -98,6 +103,7 @@ bool SessionRecord::finish(ExchangeRef exchange, SessionRegistry::Finish how,
   const Running *running = find(exchange);
   if (running == nullptr) return false;
   const Running::Hold hold = running->hold;
+  last_use_ = now;
   std::erase_if(running_, [&](const Running &r) { return r.ref == exchange; });
 
   bool moved = hold != Running::Hold::none;
@@ -137,6 +143,16 @@ MonoTime SessionRecord::next_expiry() const {
 
 bool SessionRecord::held(const ActivityRules &rules, MonoTime now) const {
   return in_flight(now) > 0 || (rules.stream_keeps_alive() && streams() > 0);
+}
+
+Millis SessionRecord::unused_for(MonoTime now) const {
+  return running_.empty() ? now - last_use_ : Millis{0};
+}
+
+bool SessionRecord::idle_enough(EndReason reason, Millis idle_min, MonoTime now) const {
+  if (reason == EndReason::orphan_timeout) return running_.empty() && unused_for(now) >= idle_min;
+  if (reason == EndReason::unused_timeout) return !used_ && age(now) >= idle_min;
+  return idle(now) >= idle_min;
 }
 
 std::vector<ExchangeRef> SessionRecord::exchanges() const {

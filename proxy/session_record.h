@@ -73,6 +73,13 @@ class SessionRecord {
   MonoTime next_expiry() const;
   // Does anything but the clock speak against dropping the session?
   bool held(const ActivityRules &rules, MonoTime now) const;
+  // Has it been idle for so long, as the reason means it (PROTOCOL.md 1.7)?
+  bool idle_enough(EndReason reason, Millis idle_min, MonoTime now) const;
+  // Since the last exchange of any kind; 0 while one is under way.
+  Millis unused_for(MonoTime now) const;
+  bool used() const { return used_; }
+  // In doubt a session was used: who handed it back does not know.
+  void set_used() { used_ = true; }
   std::vector<ExchangeRef> exchanges() const;
   void restore_requests(int64_t requests) { requests_ = requests; }
 
@@ -94,7 +101,9 @@ class SessionRecord {
 
   MonoTime created_;
   MonoTime last_activity_;
+  MonoTime last_use_;  // the last exchange's end
   int64_t requests_ = 0;
+  bool used_ = false;  // a request came since initialize
   std::vector<Running> running_;
   std::vector<Pending> pending_;  // oldest first
 };

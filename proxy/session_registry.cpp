@@ -129,7 +129,7 @@ std::optional<EndedSession> SessionRegistry::end(std::string_view session, EndRe
 // ---- control thread ----
 
 std::variant<EndedSession, StillAlive, UnknownSession> SessionRegistry::drop_if_idle(
-    std::string_view session, Millis idle_min) {
+    std::string_view session, Millis idle_min, EndReason reason) {
   const SessionKeyView key(session);
   Shard &shard = shard_of(key.hash);
   const std::lock_guard lock(shard.mutex);
@@ -137,10 +137,11 @@ std::variant<EndedSession, StillAlive, UnknownSession> SessionRegistry::drop_if_
   if (at == shard.sessions.end()) return UnknownSession{};
   const SessionRecord &record = at->second;
   const MonoTime now = clock_.now();
-  if (record.idle(now) < idle_min || record.held(shard.rules_of(record), now)) {
-    return StillAlive{record.idle(now), record.in_flight(now)};
+  if (!record.idle_enough(reason, idle_min, now) || record.held(shard.rules_of(record), now)) {
+    return StillAlive{record.idle(now), record.in_flight(now), record.unused_for(now),
+                      record.used()};
   }
-  return shard.take(at, EndReason::idle_timeout, now);
+  return shard.take(at, reason, now);
 }
 
 void SessionRegistry::stream_told(std::string_view session, bool opened) {
@@ -182,6 +183,7 @@ bool SessionRegistry::restore(const link::Record &from, BackendId backend) {
        from.target, from.peer, from.client_name, from.client_version},
       from.persistent, now - told_age(from.age_ms), now - told_age(from.idle_ms));
   record.restore_requests(from.requests);
+  record.set_used();
   return add(std::move(record));
 }
 

@@ -74,6 +74,8 @@ struct EndedSession {
 struct StillAlive {
   Millis idle{0};
   int64_t in_flight = 0;
+  Millis unused_for{0};  // since the last exchange of any kind
+  bool used = false;     // a request came since initialize
 };
 struct UnknownSession {};
 
@@ -133,9 +135,9 @@ class SessionRegistry {
 
   // The check and the drop in one step: ends the session if it has been idle for at least
   // `idle_min`, nothing is in flight, no exchange is unclassified and (stream_keeps_alive) no
-  // stream is open.
-  std::variant<EndedSession, StillAlive, UnknownSession> drop_if_idle(std::string_view session,
-                                                                      Millis idle_min);
+  // stream is open. `reason` says which idleness is meant (PROTOCOL.md 1.7).
+  std::variant<EndedSession, StillAlive, UnknownSession> drop_if_idle(
+      std::string_view session, Millis idle_min, EndReason reason = EndReason::idle_timeout);
   bool set_persistent(std::string_view session, bool persistent);
   // New rules for all sessions, present and future; sessions of a name that is gone use the first
   // (top-level) one.

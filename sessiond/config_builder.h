@@ -36,11 +36,12 @@ class ConfigBuilder {
   void apply_main(const ConfDirective &directive);
   void apply_daemon(const ConfDirective &directive);
   void apply_setting(Policy &policy, Sources &sources, const ConfDirective &directive);
-  bool check_setting(const ConfDirective &directive);
+  void check_setting(const ConfDirective &directive);
   void check_activity(const ConfDirective &directive);
   void warn_about_bare_timeout(const ConfDirective &directive);
   void build_policy(const ConfDirective &block);
   void warn_about_lock_out(const Policy &policy, const Sources &sources, const std::string &whose);
+  void warn_about_no_effect(const Policy &policy, const Sources &sources, const std::string &whose);
   Source source_of(const ConfDirective &directive) const;
   std::string line_place(const ConfSpan &span) const;
   void list_settings(const std::string &policy_name, const Policy &policy, const Sources &sources);

@@ -55,6 +55,7 @@ Config ConfigBuilder::build() {
   apply_from(true);
   check_sockets_differ();
   warn_about_lock_out(config_.top, sources_, "");
+  warn_about_no_effect(config_.top, sources_, "");
   list_settings("", config_.top, sources_);
   list_daemon_settings();
   for (const ConfDirective &directive : tree_.directives) {
@@ -100,27 +101,16 @@ void ConfigBuilder::apply_daemon(const ConfDirective &directive) {
 
 void ConfigBuilder::apply_setting(Policy &policy, Sources &sources,
                                   const ConfDirective &directive) {
-  if (!check_setting(directive)) return;
+  check_setting(directive);
   const std::string_view name = directive.row->name;
   find_policy_setting(name)->set(policy, arg_texts(directive));
   sources[name] = source_of(directive);
 }
 
-// What is planned is refused by name: a setting that is read and not obeyed would be a trap.
-bool ConfigBuilder::check_setting(const ConfDirective &directive) {
+void ConfigBuilder::check_setting(const ConfDirective &directive) {
   const std::string_view name = directive.row->name;
-  const ConfWord &word = directive.args.front();
-  const bool planned =
-      (name == "at_capacity" && word.text == "evict_idle") ||
-      ((name == "orphan_timeout" || name == "unused_timeout") && word.text != "off");
-  if (planned) {
-    report_.error(word.span, in_quotes(std::string(name) + " " + word.text) +
-                                 " is not supported by this version");
-    return false;
-  }
   if (name == "activity") check_activity(directive);
   if (name == "session_timeout") warn_about_bare_timeout(directive);
-  return true;
 }
 
 void ConfigBuilder::check_activity(const ConfDirective &directive) {
@@ -170,12 +160,14 @@ void ConfigBuilder::build_policy(const ConfDirective &block) {
   Sources sources = sources_;
   bool sets_cap = false;
   bool sets_mode = false;
+  bool sets_unused = false;
   for (const ConfDirective &directive : block.children) {
     if (directive.row == nullptr) continue;
     apply_setting(named.policy, sources, directive);
     sets_cap = sets_cap ||
                (directive.row->name == "max_sessions" && named.policy.max_sessions.has_value());
     sets_mode = sets_mode || directive.row->name == "persistent_mode";
+    sets_unused = sets_unused || directive.row->name == "unused_timeout";
   }
   // A cap of its own is a statement about many clients: it outweighs a mode that is only inherited.
   if (sets_cap && !sets_mode) {
@@ -183,6 +175,7 @@ void ConfigBuilder::build_policy(const ConfDirective &block) {
     sources.erase("persistent_mode");
   }
   warn_about_lock_out(named.policy, sources, "policy " + named.name + ": ");
+  if (sets_unused) warn_about_no_effect(named.policy, sources, "policy " + named.name + ": ");
   list_settings(named.name, named.policy, sources);
   config_.policies.push_back(std::move(named));
 }
@@ -196,6 +189,15 @@ void ConfigBuilder::warn_about_lock_out(const Policy &policy, const Sources &sou
                   whose + "persistent_mode is on and max_sessions is " + cap +
                       ": sessions never expire, so once " + cap +
                       " are open nobody else gets in until one is closed by hand");
+}
+
+void ConfigBuilder::warn_about_no_effect(const Policy &policy, const Sources &sources,
+                                         const std::string &whose) {
+  if (!policy.unused_timeout || !is_persistent(policy)) return;
+  report_.warning(sources.at("unused_timeout").span,
+                  whose +
+                      "unused_timeout spares persistent sessions, and all of them are: it "
+                      "ends nobody");
 }
 
 void ConfigBuilder::list_settings(const std::string &policy_name, const Policy &policy,

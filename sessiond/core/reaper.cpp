@@ -5,18 +5,15 @@
 namespace holdfast::sessiond {
 namespace {
 
-// A session is unused while its clock still stands where it began. The clock comes from the proxy
-// and the beginning from us, so that equal instants may differ by a few milliseconds of transport.
-constexpr Millis kUnusedSlack{10};
-
-bool never_used(const Session &s) noexcept { return s.last_activity <= s.created + kUnusedSlack; }
-
 // The three rules, each as the instant from which it wants the session gone.
 MonoTime timeout_at(const Session &s) noexcept { return s.last_activity + s.policy->rules.timeout; }
 
+// Whether a session was used only its proxy knows: we ask once it is old enough, and without a
+// proxy nobody can say. A listen stream has no initialize it could be unused since.
 std::optional<MonoTime> unused_at(const Session &s) noexcept {
   const auto &limit = s.policy->rules.unused_timeout;
-  if (!limit || !never_used(s)) return std::nullopt;
+  const bool may_be = !s.used && s.transport != Transport::listen && s.instance->linked();
+  if (!limit || !may_be) return std::nullopt;
   return s.created + *limit;
 }
 
@@ -53,16 +50,18 @@ std::optional<MonoTime> next_look(const Session &session) noexcept {
   return orphan ? std::min(*orphan, timeout_at(session)) : timeout_at(session);
 }
 
-std::optional<Millis> idle_limit_reached(const Session &session, MonoTime now) noexcept {
+std::optional<DueRule> due_rule(const Session &session, MonoTime now) noexcept {
   if (session.state != SessionState::open || is_held(session)) return std::nullopt;
   const Policy &rules = session.policy->rules;
   if (is_persistent(session)) {
     const auto orphan = orphan_at(session);
-    return orphan && now >= *orphan ? rules.orphan_timeout : std::nullopt;
+    if (!orphan || now < *orphan) return std::nullopt;
+    return DueRule{EndReason::orphan_timeout, *rules.orphan_timeout};
   }
-  if (now >= timeout_at(session)) return rules.timeout;
+  if (now >= timeout_at(session)) return DueRule{EndReason::idle_timeout, rules.timeout};
   const auto unused = unused_at(session);
-  return unused && now >= *unused ? rules.unused_timeout : std::nullopt;
+  if (!unused || now < *unused) return std::nullopt;
+  return DueRule{EndReason::unused_timeout, *rules.unused_timeout};
 }
 
 Reaper::Reaper(PolicyTable &policies, Millis interval, MonoTime now)
@@ -110,7 +109,7 @@ bool Reaper::look(MonoTime now, std::vector<Session *> &due) {
     visited_count_ += policy.deadlines.take_due(now, left, taken_);
     left -= taken_.size();
     for (Session *session : taken_) {
-      if (idle_limit_reached(*session, now)) {
+      if (due_rule(*session, now)) {
         due.push_back(session);
         continue;
       }

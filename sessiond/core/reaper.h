@@ -28,9 +28,13 @@ bool is_held(const Session &session) noexcept;
 // When the session is to be looked at next; nullopt: only an event can make that necessary.
 std::optional<MonoTime> next_look(const Session &session) noexcept;
 
-// How long the session must have been idle for the rule that makes it due at `now`; nullopt when no
-// rule does.
-std::optional<Millis> idle_limit_reached(const Session &session, MonoTime now) noexcept;
+// Why a session is due, and how long that rule wants it idle.
+struct DueRule {
+  EndReason reason = EndReason::idle_timeout;
+  Millis idle_min{0};
+};
+// The rule that makes the session due at `now`; nullopt when none does.
+std::optional<DueRule> due_rule(const Session &session, MonoTime now) noexcept;
 
 class Reaper {
  public:

@@ -99,6 +99,7 @@ struct Session {
   Look look = Look::none;
   Pin pin = Pin::by_policy;
   bool overdue = false;      // persistent, and idle beyond its policy's timeout
+  bool used = false;         // its proxy says that a request came since initialize
   bool unconfirmed = false;  // handed back to a new instance that has not named it yet
 
   ListLink<Session> of_instance;  // Instance::sessions

@@ -51,11 +51,10 @@ bool Core::settle(WaitingAdmission &waiting, Turn &turn) {
     }
     if (victim->instance->linked()) {
       waiting.victim = *victim->id;
-      ask(*victim, rules.evict_grace, Ask::eviction, turn);
+      ask(*victim, {EndReason::capacity, rules.evict_grace}, Ask::eviction, turn);
       return false;
     }
-    ++counters_.evictions;
-    end(*victim, EndReason::idle_timeout, turn);
+    end(*victim, EndReason::capacity, turn);
   }
   reserve(link, admit, turn);
   return true;
@@ -174,6 +173,8 @@ void Core::on_message(LinkState &link, const link::Alive &alive, Turn &turn) {
   if (session == nullptr) return;
   session->last_activity = turn.now - age_of(alive.idle_ms);
   session->in_flight = small_count_of(alive.in_flight);
+  session->last_use = turn.now - age_of(alive.use_ms.value_or(0));
+  session->used = session->used || alive.used;
   if (session->asked == Ask::expiry || session->asked == Ask::eviction) {
     ++counters_.asks_refused;
     waiting_may_settle_ = waiting_may_settle_ || session->asked == Ask::eviction;
@@ -186,7 +187,6 @@ void Core::on_message(LinkState &link, const link::Alive &alive, Turn &turn) {
 void Core::on_message(LinkState &link, const link::Ended &ended, Turn &turn) {
   Session *const session = table_.find(ended.session);
   if (session != nullptr && session->instance == link.instance) {
-    if (session->asked == Ask::eviction) ++counters_.evictions;
     // "unknown" answers a drop of what the proxy had lost: our own reason says more.
     const bool ours = session->state == SessionState::closing && ended.reason == EndReason::unknown;
     end(*session, ours ? session->end_reason : ended.reason, turn);
@@ -211,12 +211,12 @@ void Core::end(Session &session, EndReason reason, Turn &turn) {
   if (session.state == SessionState::opening) return release(session);
   const SessionId id = *session.id;
   const bool ownerless = !session.instance->linked();
-  if (reason == EndReason::idle_timeout && (ownerless || session.asked == Ask::expiry)) {
-    ++expired_count_;
-  }
+  if (is_expiry(reason) && (ownerless || session.asked == Ask::expiry)) ++expired_count_;
+  if (reason == EndReason::capacity) ++counters_.evictions;
   ++counters_.ended[static_cast<size_t>(reason)];
   turn.log_contract(session_deleted_line(shown(session), reason));
-  const bool decided_here = reason == EndReason::idle_timeout || reason == EndReason::admin;
+  const bool decided_here =
+      is_expiry(reason) || reason == EndReason::capacity || reason == EndReason::admin;
   tombstones_.add(id, reason, ownerless && decided_here, turn.now);
   release(session);
   commands_.session_ended(id, turn.out);

@@ -46,7 +46,7 @@ inline constexpr std::chrono::seconds kRetryAfterMax{60};
 // Totals since the start, for metrics and `show info`.
 struct Counters {
   uint64_t created = 0;
-  std::array<uint64_t, 10> ended{};    // by EndReason
+  std::array<uint64_t, 13> ended{};    // by EndReason
   std::array<uint64_t, 6> released{};  // by ReleaseReason
   std::array<uint64_t, 4> refused{};   // by RefuseReason
   uint64_t asks = 0;                   // drop_if_idle sent
@@ -157,7 +157,7 @@ class Core {
   void look(Turn &turn);
   void enqueue(Session &session, bool first);
   void pump(Instance &instance, Turn &turn);
-  void ask(Session &session, Millis idle_min, Ask why, Turn &turn);
+  void ask(Session &session, const DueRule &rule, Ask why, Turn &turn);
   void report_cleaned(Turn &turn);
   void end_pass(Turn &turn);
   void finish(Turn &turn);

@@ -17,8 +17,8 @@ void Core::look(Turn &turn) {
   for (Session *session : due) {
     if (session->instance->linked()) {
       enqueue(*session, false);
-    } else {
-      end(*session, EndReason::idle_timeout, turn);  // nobody is left to ask
+    } else if (const auto rule = due_rule(*session, turn.now)) {
+      end(*session, rule->reason, turn);  // nobody is left to ask
     }
   }
   for (auto &[name, instance] : table_.instances()) pump(instance, turn);
@@ -48,8 +48,8 @@ void Core::pump(Instance &instance, Turn &turn) {
     if (session.state == SessionState::closing) {
       set_asked(session, Ask::drop);
       turn.send(instance.link, link::Drop{std::string(session.id->text()), session.end_reason});
-    } else if (const auto idle_min = idle_limit_reached(session, turn.now)) {
-      ask(session, *idle_min, Ask::expiry, turn);
+    } else if (const auto rule = due_rule(session, turn.now)) {
+      ask(session, *rule, Ask::expiry, turn);
     } else {
       reaper_.arm(session, turn.now);
     }
@@ -58,11 +58,11 @@ void Core::pump(Instance &instance, Turn &turn) {
 
 // The proxy owns the activity clock, so it is asked and may refuse. Unanswered, the session is due
 // again one interval later.
-void Core::ask(Session &session, Millis idle_min, Ask why, Turn &turn) {
+void Core::ask(Session &session, const DueRule &rule, Ask why, Turn &turn) {
   ++counters_.asks;
   set_asked(session, why);
   turn.send(session.instance->link,
-            link::DropIfIdle{std::string(session.id->text()), idle_min.count()});
+            link::DropIfIdle{std::string(session.id->text()), rule.idle_min.count(), rule.reason});
   reaper_.arm_again(session, turn.now);
 }
 

@@ -131,6 +131,49 @@ HF_TEST(a_policys_cap_counts_its_own_in_addition) {
   check_full(over.initialize("2"), "2");
 }
 
+HF_TEST(evict_idle_takes_the_longest_idle_and_never_one_at_work) {
+  Pair pair(with("max_sessions 2; at_capacity evict_idle; evict_grace 50ms;"));
+  StreamableClient busy = user(pair, "a");
+  StreamableClient idle = user(pair, "b");
+  StreamableClient next = user(pair, "c");
+  busy.open();
+  idle.open();
+  SseClient work = busy.stream_post(
+      tool_call("1", "slow", R"({"steps":100000,"interval_ms":20})", R"({"progressToken":1})"));
+  for (int i = 0; i < 5; ++i) (void)work.next();  // longer than the grace
+  SseClient stream = idle.get();
+  next.open();
+  HF_CHECK(stream.wait_end() == BodyEnd::framed);
+  check_refusal(idle.post(rpc("ping", "1")), 404, -32001, "1");
+  HF_CHECK(!work.next().data.empty());
+  pair.wait_sessions(2);
+  (void)pair.sessiond().wait_for_line("[SessionManager] session deleted {\"sessionId\":\"" +
+                                      idle.session().substr(0, 8) + "\",\"reason\":\"capacity\"}");
+}
+
+HF_TEST(evict_idle_takes_the_callers_own_session_before_anybody_elses) {
+  Pair pair(with("max_sessions 2; at_capacity evict_idle; evict_grace 200ms;"));
+  StreamableClient other = user(pair, "a");
+  StreamableClient own = user(pair, "b");
+  StreamableClient next = user(pair, "b");
+  other.open();
+  own.open();
+  SseClient stream = own.get();
+  HF_CHECK(!stream.poll(Millis{400}));  // both may go, and the other's has been idle for longer
+  next.open();
+  HF_CHECK(stream.wait_end() == BodyEnd::framed);
+  HF_EQ(other.post(rpc("ping", "1")).status, 200);
+}
+
+HF_TEST(evict_idle_refuses_within_the_grace) {
+  Pair pair(with("max_sessions 1; at_capacity evict_idle; evict_grace 1h;"));
+  StreamableClient first = user(pair, "a");
+  StreamableClient second = user(pair, "b");
+  first.open();
+  check_full(second.initialize("2"), "2");
+  HF_EQ(first.post(rpc("ping", "1")).status, 200);
+}
+
 HF_TEST(refused_and_forged_requests_leave_nothing_behind) {
   Pair pair(with("max_sessions 1;"));
   StreamableClient first = user(pair, "a");
@@ -154,6 +197,9 @@ int main() {
       HF_UNIT(a_backend_that_keeps_no_session_takes_no_slot),
       HF_UNIT(a_users_own_cap_binds_that_user_only),
       HF_UNIT(a_policys_cap_counts_its_own_in_addition),
+      HF_UNIT(evict_idle_takes_the_longest_idle_and_never_one_at_work),
+      HF_UNIT(evict_idle_takes_the_callers_own_session_before_anybody_elses),
+      HF_UNIT(evict_idle_refuses_within_the_grace),
       HF_UNIT(refused_and_forged_requests_leave_nothing_behind),
   };
   return HF_RUN(tests);

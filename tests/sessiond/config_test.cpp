@@ -283,12 +283,34 @@ HF_TEST(a_bare_timeout_beyond_a_day_is_asked_about) {
 }
 
 HF_TEST(what_this_version_does_not_do_is_refused_when_switched_on) {
-  for (const char *line :
-       {"at_capacity evict_idle;", "orphan_timeout 1h;", "unused_timeout 5m;",
-        "policy x { at_capacity evict_idle; }", "store memory;", "error_log syslog:server=x;"}) {
+  for (const char *line : {"store memory;", "error_log syslog:server=x;"}) {
     HF_CHECK(has(World(line).findings(), "not supported by this version"));
     HF_CHECK(!World(line).load().config);
   }
+}
+
+HF_TEST(what_ends_sessions_besides_idleness_is_read_and_inherited) {
+  const Config config = World(
+                            "max_sessions 9; at_capacity evict_idle; evict_grace 30s;\n"
+                            "orphan_timeout 2d; unused_timeout 90s;\n"
+                            "policy x { at_capacity reject; orphan_timeout off; }")
+                            .config();
+  HF_CHECK(config.top.at_capacity == AtCapacity::evict_idle);
+  HF_CHECK(config.top.evict_grace == Millis{30'000});
+  HF_CHECK(config.top.orphan_timeout == Millis{172'800'000});
+  HF_CHECK(config.top.unused_timeout == Millis{90'000});
+  const Policy &named = config.policy("x");
+  HF_CHECK(named.at_capacity == AtCapacity::reject && !named.orphan_timeout);
+  HF_CHECK(named.unused_timeout == Millis{90'000});
+}
+
+HF_TEST(a_timeout_that_cannot_end_anybody_is_pointed_out) {
+  // Without a cap sessions are persistent, which spares them.
+  HF_CHECK(has(World("unused_timeout 5m;").findings(),
+               "[warn] unused_timeout spares persistent sessions, and all of them are: it ends "
+               "nobody in sessiond.conf:1:1"));
+  HF_EQ(World("unused_timeout 5m; persistent_mode off;").findings(), std::string());
+  HF_EQ(World("unused_timeout 5m; policy x { max_sessions 2; }").config().warnings.size(), 1u);
 }
 
 HF_TEST(sockets_are_checked_while_the_file_is_read) {
@@ -384,6 +406,8 @@ int main() {
       HF_UNIT(a_cap_on_persistent_sessions_is_warned_about),
       HF_UNIT(a_bare_timeout_beyond_a_day_is_asked_about),
       HF_UNIT(what_this_version_does_not_do_is_refused_when_switched_on),
+      HF_UNIT(what_ends_sessions_besides_idleness_is_read_and_inherited),
+      HF_UNIT(a_timeout_that_cannot_end_anybody_is_pointed_out),
       HF_UNIT(sockets_are_checked_while_the_file_is_read),
       HF_UNIT(activity_is_methods_or_one_keyword),
       HF_UNIT(policies_have_names_of_their_own),

@@ -189,8 +189,9 @@ HF_TEST(the_longest_idle_session_is_asked_to_make_room) {
   HF_EQ(asks.size(), 1u);
   HF_EQ(asks[0].session, sid(2));
   HF_EQ(asks[0].idle_ms_min, 300'000);
+  HF_CHECK(asks[0].reason == EndReason::capacity);
   HF_CHECK(rig.take<link::Admitted>(link).empty());
-  rig.ended(link, sid(2), EndReason::idle_timeout);
+  rig.ended(link, sid(2), EndReason::capacity);
   HF_CHECK(admitted(rig, link));
   HF_EQ(rig.core.counters().evictions, 1u);
 }
@@ -206,7 +207,7 @@ HF_TEST(the_callers_own_session_goes_first_but_not_among_the_anonymous) {
   HF_EQ(rig.take<link::DropIfIdle>(link).at(0).session, sid(2));  // younger, but hers
   rig.alive(link, sid(2), Millis{0});
   HF_EQ(rig.take<link::DropIfIdle>(link).at(0).session, sid(1));
-  rig.ended(link, sid(1), EndReason::idle_timeout);
+  rig.ended(link, sid(1), EndReason::capacity);
   HF_EQ(rig.core.table().opening_count(), 1u);
 }
 
@@ -237,7 +238,7 @@ HF_TEST(when_everybody_refuses_to_go_the_admission_is_refused_before_the_proxy_g
   rig.pass(Millis{1});
   (void)refused(rig, link);
   rig.take<link::Admitted>(link);
-  rig.ended(link, sid(1), EndReason::idle_timeout);  // too late for that one
+  rig.ended(link, sid(1), EndReason::capacity);  // too late for that one
   HF_CHECK(rig.take<link::Admitted>(link).empty());
 }
 
@@ -264,6 +265,8 @@ HF_TEST(an_ownerless_idle_session_goes_at_once) {
   rig.admit(link, sid(2));
   HF_CHECK(admitted(rig, link));
   HF_CHECK(!rig.holds(sid(1)));
+  HF_CHECK(rig.core.tombstones().find(sid(1))->reason == EndReason::capacity);
+  HF_EQ(rig.core.counters().evictions, 1u);
 }
 
 HF_TEST(an_admission_given_up_or_whose_link_ended_waits_no_more) {
@@ -277,7 +280,7 @@ HF_TEST(an_admission_given_up_or_whose_link_ended_waits_no_more) {
   rig.say(link, link::Released{sid(2), ReleaseReason::client_gone});
   rig.admit(other, sid(3));
   rig.down(other);
-  rig.ended(link, sid(1), EndReason::idle_timeout);
+  rig.ended(link, sid(1), EndReason::capacity);
   HF_EQ(rig.core.table().size(), 0u);
 }
 

@@ -81,7 +81,7 @@ HF_TEST(a_request_in_flight_holds_a_session_however_old_its_activity) {
   r.reaper.arm(session, r.now);
   r.now += hours{5};
   HF_CHECK(r.look().empty());
-  HF_CHECK(!idle_limit_reached(session, r.now));
+  HF_CHECK(!due_rule(session, r.now));
   session.in_flight = 0;
   r.reaper.arm(session, r.now);
   HF_EQ(r.look().size(), 1u);
@@ -151,7 +151,8 @@ HF_TEST(an_orphaned_persistent_session_is_due_after_its_own_timeout) {
   const auto due = r.look();
   HF_EQ(due.size(), 1u);
   HF_CHECK(due[0] == &orphan);
-  HF_CHECK(idle_limit_reached(orphan, r.now) == Millis{hours{2}});
+  HF_CHECK(due_rule(orphan, r.now)->reason == EndReason::orphan_timeout);
+  HF_CHECK(due_rule(orphan, r.now)->idle_min == Millis{hours{2}});
   // Any use, counting or not, begins that time anew.
   watched.streams = 0;
   watched.last_use = r.now;
@@ -160,19 +161,37 @@ HF_TEST(an_orphaned_persistent_session_is_due_after_its_own_timeout) {
   HF_CHECK(r.look().empty());
 }
 
-HF_TEST(a_session_never_used_is_due_earlier_where_the_policy_says_so) {
+HF_TEST(a_session_not_known_to_be_used_is_due_earlier_where_the_policy_says_so) {
   Policy policy = rules(hours{1}, false);
   policy.unused_timeout = minutes{2};
   Reaping r(settings_of(policy));
+  r.table.instance("node", "i1").link = LinkId{1};
   Session &used = r.add(1);
-  Session &unused = r.add(2);
-  r.now += seconds{1};
-  r.touch(used);
-  r.now += minutes{2};
+  used.used = true;
+  r.reaper.arm(used, r.now);
+  Session &unknown = r.add(2);
+  Session &listen = r.add(3);
+  listen.transport = Transport::listen;
+  r.reaper.arm(listen, r.now);
+  Session &persistent = r.add(4);
+  persistent.pin = Pin::persistent;
+  r.reaper.arm(persistent, r.now);
+  r.now += minutes{2} + seconds{1};
   const auto due = r.look();
   HF_EQ(due.size(), 1u);
-  HF_CHECK(due[0] == &unused);
-  HF_CHECK(idle_limit_reached(unused, r.now) == Millis{minutes{2}});
+  HF_CHECK(due[0] == &unknown);
+  HF_CHECK(due_rule(unknown, r.now)->reason == EndReason::unused_timeout);
+  HF_CHECK(due_rule(unknown, r.now)->idle_min == Millis{minutes{2}});
+}
+
+HF_TEST(without_its_proxy_no_session_is_taken_for_unused) {
+  Policy policy = rules(hours{1}, false);
+  policy.unused_timeout = minutes{2};
+  Reaping r(settings_of(policy));
+  Session &session = r.add(1);
+  r.now += minutes{10};
+  HF_CHECK(r.look().empty());
+  HF_CHECK(!due_rule(session, r.now));
 }
 
 HF_TEST(reservations_and_closing_sessions_have_no_deadline) {
@@ -242,7 +261,8 @@ int main() {
       HF_UNIT(a_persistent_session_is_never_due_but_counts_as_skipped_while_it_is_overdue),
       HF_UNIT(an_admins_word_overrules_the_policy_both_ways),
       HF_UNIT(an_orphaned_persistent_session_is_due_after_its_own_timeout),
-      HF_UNIT(a_session_never_used_is_due_earlier_where_the_policy_says_so),
+      HF_UNIT(a_session_not_known_to_be_used_is_due_earlier_where_the_policy_says_so),
+      HF_UNIT(without_its_proxy_no_session_is_taken_for_unused),
       HF_UNIT(reservations_and_closing_sessions_have_no_deadline),
       HF_UNIT(a_pass_costs_what_is_due_not_what_exists),
       HF_UNIT(activity_keeps_a_session_out_of_the_passes_entirely),

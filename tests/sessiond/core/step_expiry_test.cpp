@@ -172,6 +172,53 @@ HF_TEST(a_proxy_that_never_answers_does_not_hide_what_others_ended) {
         R"([SessionManager] expired sessions cleaned {"count":1,"persistent":0})");
 }
 
+HF_TEST(a_persistent_orphan_is_asked_about_as_one_and_its_use_begins_the_time_anew) {
+  Settings settings = persistent();
+  settings.top.orphan_timeout = hours{1};
+  Rig rig(settings);
+  const LinkId link = rig.hello("i1");
+  rig.open(link, sid(1));
+  rig.pass(hours{1});
+  const auto asks = rig.take<link::DropIfIdle>(link);
+  HF_EQ(asks.size(), 1u);
+  HF_CHECK(asks[0].reason == EndReason::orphan_timeout);
+  HF_EQ(asks[0].idle_ms_min, 3'600'000);
+  // Its client has pinged half an hour ago, which moves no clock and is a sign of life.
+  link::Alive alive{sid(1), 3'600'000, 0, 1'800'000, false};
+  rig.say(link, alive);
+  rig.pass(minutes{29});
+  HF_CHECK(rig.take<link::DropIfIdle>(link).empty());
+  rig.pass(minutes{1});
+  HF_EQ(rig.take<link::DropIfIdle>(link).size(), 1u);
+  rig.take_lines();
+  rig.ended(link, sid(1), EndReason::orphan_timeout);
+  const auto lines = rig.take_lines();
+  HF_EQ(lines.at(0),
+        "[SessionManager] session deleted "
+        "{\"sessionId\":\"s000001_\",\"reason\":\"orphan_timeout\"}");
+  HF_EQ(lines.at(1), "[SessionManager] expired sessions cleaned {\"count\":1,\"persistent\":0}");
+}
+
+HF_TEST(a_session_is_asked_once_whether_it_was_ever_used) {
+  Settings settings = expiring();
+  settings.top.unused_timeout = minutes{2};
+  Rig rig(settings);
+  const LinkId link = rig.hello("i1");
+  rig.open(link, sid(1));
+  rig.open(link, sid(2));
+  rig.pass(minutes{2});
+  const auto asks = rig.take<link::DropIfIdle>(link);
+  HF_EQ(asks.size(), 2u);
+  HF_CHECK(asks[0].reason == EndReason::unused_timeout);
+  HF_EQ(asks[0].idle_ms_min, 120'000);
+  rig.say(link, link::Alive{sid(1), 120'000, 0, 1'000, true});
+  rig.ended(link, sid(2), EndReason::unused_timeout);
+  rig.pass(minutes{7});
+  HF_CHECK(rig.take<link::DropIfIdle>(link).empty());
+  rig.pass(minutes{1});
+  HF_CHECK(rig.take<link::DropIfIdle>(link).at(0).reason == EndReason::idle_timeout);
+}
+
 HF_TEST(an_ownerless_session_expires_without_asking_anybody) {
   Rig rig;
   const LinkId link = rig.hello("i1");
@@ -376,6 +423,8 @@ int main() {
       HF_UNIT(a_pass_says_that_it_skipped_persistent_sessions_only_when_there_were_some),
       HF_UNIT(expired_sessions_are_counted_in_one_line_when_the_last_answer_came),
       HF_UNIT(a_proxy_that_never_answers_does_not_hide_what_others_ended),
+      HF_UNIT(a_persistent_orphan_is_asked_about_as_one_and_its_use_begins_the_time_anew),
+      HF_UNIT(a_session_is_asked_once_whether_it_was_ever_used),
       HF_UNIT(an_ownerless_session_expires_without_asking_anybody),
       HF_UNIT(an_ownerless_persistent_session_stays),
       HF_UNIT(an_open_stream_that_keeps_its_session_begins_the_idle_time_at_its_end),
