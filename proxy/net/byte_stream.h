@@ -1,5 +1,6 @@
 // A connected, non-blocking stream socket as the data path sees it: bytes in, gathered bytes out,
-// four outcomes. Owns the descriptor. Worker thread only. TLS has the same face.
+// four outcomes, with or without TLS. Without it a call costs one test of a pointer. Owns the
+// descriptor. Worker thread only.
 #pragma once
 
 #include <sys/socket.h>
@@ -7,19 +8,14 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <memory>
 #include <span>
 
 #include "common/unique_fd.h"
+#include "proxy/net/io_result.h"
+#include "proxy/net/tls_stream.h"
 
 namespace holdfast::proxy {
-
-enum class IoStatus : uint8_t { ok, would_block, eof, failed };
-
-struct IoResult {
-  IoStatus status = IoStatus::ok;
-  size_t bytes = 0;   // with ok
-  int sys_errno = 0;  // with failed
-};
 
 class ByteStream {
  public:
@@ -27,8 +23,17 @@ class ByteStream {
 
   int fd() const noexcept { return fd_.get(); }
 
+  // From here on the bytes are TLS. nullptr ends that: the peer turned out to speak without.
+  void set_tls(std::unique_ptr<TlsStream> tls) noexcept { tls_ = std::move(tls); }
+  TlsStream *tls() const noexcept { return tls_.get(); }
+  // What TLS may need besides the kernel's word for it (see tls_stream.h).
+  bool reads_when_writable() const noexcept { return tls_ && tls_->reads_when_writable(); }
+  bool writes_when_readable() const noexcept { return tls_ && tls_->writes_when_readable(); }
+  bool holds_input() const noexcept { return tls_ && tls_->holds_input(); }
+
   // One read of at most `bytes_max` bytes.
   IoResult read(char *out, size_t bytes_max) noexcept {
+    if (tls_) return tls_->read(out, bytes_max);
     for (;;) {
       const ssize_t n = ::recv(fd_.get(), out, bytes_max, 0);
       if (n > 0) return {IoStatus::ok, static_cast<size_t>(n), 0};
@@ -41,6 +46,7 @@ class ByteStream {
 
   // One gathered write; may accept fewer bytes than offered.
   IoResult write(std::span<const iovec> pieces) noexcept {
+    if (tls_) return tls_->write(pieces);
     msghdr message{};
     message.msg_iov = const_cast<iovec *>(pieces.data());  // sendmsg does not write to it
     message.msg_iovlen = pieces.size();
@@ -62,8 +68,13 @@ class ByteStream {
 
   // Tells the peer that nothing more comes, keeps reading possible.
   void shutdown_write() noexcept {
-    (void)::shutdown(fd_.get(), SHUT_WR);
-  }  // ignoring: it may be gone
+    close_notify();
+    (void)::shutdown(fd_.get(), SHUT_WR);  // ignoring: it may be gone
+  }
+  // The part of it that only TLS has: without, the peer takes the end for a truncation.
+  void close_notify() noexcept {
+    if (tls_) tls_->close_notify();
+  }
   // The next close sends RST: the only way to show truncation in a close-delimited body.
   void reset_on_close() noexcept {
     const linger hard{1, 0};
@@ -73,6 +84,7 @@ class ByteStream {
 
  private:
   UniqueFd fd_;
+  std::unique_ptr<TlsStream> tls_;  // uses fd_, so it goes first
 };
 
 }  // namespace holdfast::proxy

@@ -1,5 +1,8 @@
 # End-to-end tests: the built programs as a user runs them; paths are relative to tests/.
 if(HOLDFAST_TESTS)
+  hf_library(hf_test_tls
+    support/certificates.cpp
+    LINK PkgConfig::CMOCKA PkgConfig::SSL PkgConfig::CRYPTO PkgConfig::EVENT)
   hf_library(hf_test_support
     support/connection.cpp
     support/http_client.cpp

@@ -5,6 +5,7 @@ hf_test(output_test proxy/net/output_test.cpp LINK hf_proxy_data)
 hf_test(own_answers_test proxy/own_answers_test.cpp LINK hf_proxy_data)
 hf_test(route_test proxy/route_test.cpp LINK hf_proxy_data)
 hf_test(session_user_test proxy/session_user_test.cpp LINK hf_proxy_data)
+hf_test(tls_stream_test proxy/net/tls_stream_test.cpp LINK hf_proxy_data hf_test_tls)
 hf_test(timer_wheel_test proxy/net/timer_wheel_test.cpp LINK hf_proxy_data)
 hf_test(upstream_test proxy/upstream_test.cpp LINK hf_proxy_data)
 
