@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "common/log.h"
 #include "proxy/http/head_writer.h"
+#include "proxy/route.h"
 #include "proxy/worker.h"
 
 namespace holdfast::proxy {
@@ -26,10 +28,24 @@ ClientConn::ClientConn(Worker &worker, UniqueFd fd, size_t listener, const Socke
   read_event_.reset(
       event_new(worker.base(), stream_.fd(), EV_READ | EV_PERSIST, &on_readable_c, this));
   (void)event_add(read_event_.get(), nullptr);
+  if (this->listener().tls) start_tls();
   due_ = worker.now() + kFirstByteMax;
   timer_.arm(due_);
   worker.counters().add(Counter::connections_accepted);
   worker.counters().add(Counter::connections_open);
+}
+
+// The handshake happens within the first reads; it has to be over when the head's deadline comes.
+void ClientConn::start_tls() {
+  const TlsContext &context = config_->servers[listener().default_server].tls;
+  tls_ = true;
+  stream_.set_tls(TlsStream::accept(context, stream_.fd(), {&choose_tls, this}));
+  broken_ = stream_.tls() == nullptr;  // out of memory: the first event finds it so
+}
+
+TlsContext ClientConn::choose_tls(const void *self, std::string_view name) {
+  const auto *conn = static_cast<const ClientConn *>(self);
+  return find_server(*conn->config_, conn->listener(), name).tls;
 }
 
 ClientConn::~ClientConn() { worker_.counters().add(Counter::connections_open, -1); }
@@ -43,6 +59,7 @@ void ClientConn::on_readable() {
     discard();
     return;
   }
+  if (stream_.writes_when_readable()) on_writable();
   const bool turn = !exchange_ || !exchange_->request_complete();
   if (turn && paused_ == 0 && !input_.empty()) {  // woken for what had to wait
     const std::string waited = std::move(input_);
@@ -58,7 +75,7 @@ void ClientConn::on_readable() {
       return;
     }
     if (got.status == IoStatus::failed) {
-      close(StreamReason::client_closed);
+      on_read_failed();
       return;
     }
     worker_.counters().add(Counter::bytes_from_clients, static_cast<int64_t>(got.bytes));
@@ -72,6 +89,31 @@ void ClientConn::on_readable() {
     }
     if (got.bytes < scratch.receive.size()) break;
   }
+  wait_for_more();
+}
+
+// Sees to what only TLS needs: the kernel does not know what lies decrypted here, nor that a read
+// waits for room to write.
+void ClientConn::wait_for_more() {
+  if (state_ != State::open || stream_.tls() == nullptr) return;
+  if (stream_.reads_when_writable()) set_write_interest(true);
+  if (stream_.holds_input() && paused_ == 0) event_active(read_event_.get(), EV_READ, 0);
+}
+
+void ClientConn::on_read_failed() {
+  TlsStream *tls = stream_.tls();
+  // A connection that never said a word was a probe.
+  if (tls == nullptr || !tls->handshaking() || !tls->heard()) {
+    close(StreamReason::client_closed);
+    return;
+  }
+  worker_.note_handshake_failure(peer_ip_, *tls);
+  if (!tls->met_plain_http()) {
+    close(StreamReason::client_closed);
+    return;
+  }
+  stream_.set_tls(nullptr);
+  refuse(400, "The plain HTTP request was sent to HTTPS port\n");
 }
 
 void ClientConn::process(std::string_view bytes) {
@@ -133,7 +175,8 @@ void ClientConn::adopt_config() {
   const std::shared_ptr<const Config> &current = worker_.config();
   if (config_ == current) return;
   for (size_t i = 0; i < current->listeners.size(); ++i) {
-    if (current->listeners[i].text != listener().text) continue;
+    if (current->listeners[i].text != listener().text || current->listeners[i].tls != tls_)
+      continue;
     config_ = current;
     listener_ = i;
     trusted_ = peer_.is_unix() ? config_->trusts_unix_peers : config_->is_trusted_proxy(peer_);
@@ -183,16 +226,7 @@ void ClientConn::on_deadline(WheelTimer &) {
       close(StreamReason::client_closed);
       return;
     }
-    worker_.counters().add(Counter::protocol_errors);
-    std::string text;
-    http::OwnResponse own;
-    own.status = 408;
-    own.body = "the request head did not arrive in time\n";
-    own.keep_alive = false;
-    http::write_own_response(text, own);
-    const iovec all{text.data(), text.size()};
-    send({&all, 1});
-    linger();
+    refuse(408, "the request head did not arrive in time\n");
     return;
   }
   if (paused && exchange_ && !exchange_->request_complete()) {
@@ -206,12 +240,16 @@ void ClientConn::on_deadline(WheelTimer &) {
 }
 
 void ClientConn::refuse_head() {
-  worker_.counters().add(Counter::protocol_errors);
   const http::HeadError error = parser_.error();
-  const std::string body = std::string(error.reason) + "\n";
+  refuse(error.status, std::string(error.reason) + "\n");
+}
+
+// Answers what never became a request, and ends the connection.
+void ClientConn::refuse(int status, std::string_view body) {
+  worker_.counters().add(Counter::protocol_errors);
   std::string text;
   http::OwnResponse own;
-  own.status = error.status;
+  own.status = status;
   own.body = body;
   own.keep_alive = false;
   http::write_own_response(text, own);
@@ -227,7 +265,7 @@ void ClientConn::send(std::span<const iovec> pieces) {
   worker_.counters().add(Counter::bytes_to_clients,
                          static_cast<int64_t>(output_.sent_bytes() - before));
   if (status == Output::Status::pending) {
-    set_write_interest(true);
+    if (!stream_.writes_when_readable()) set_write_interest(true);
   } else if (status == Output::Status::failed) {
     // Told to the exchange from the loop, never from inside its own call.
     broken_ = true;
@@ -251,10 +289,12 @@ void ClientConn::on_writable() {
     return;
   }
   if (status == Output::Status::pending) {
+    if (stream_.writes_when_readable()) set_write_interest(false);
     if (exchange_) exchange_->on_client_progress();
     return;
   }
   set_write_interest(false);
+  if (stream_.reads_when_writable()) event_active(read_event_.get(), EV_READ, 0);
   if (state_ == State::flushing) {
     linger();
   } else if (exchange_) {
@@ -357,6 +397,7 @@ void ClientConn::on_eof() {
 
 void ClientConn::close(StreamReason reason) {
   if (state_ == State::gone) return;
+  if (state_ == State::open && !exchange_ && !broken_) stream_.close_notify();
   state_ = State::gone;
   timer_.disarm();
   read_event_.reset();
@@ -394,6 +435,7 @@ void ClientConn::set_pause(uint8_t reason, bool on) {
     (void)event_del(read_event_.get());
   } else {
     (void)event_add(read_event_.get(), nullptr);
+    wait_for_more();
   }
 }
 

@@ -41,6 +41,12 @@ class ClientConn final : public WheelTimer::User, public Buried {
   const SocketAddress &peer() const noexcept { return peer_; }
   std::string_view peer_ip() const noexcept { return peer_ip_; }
   bool trusted() const noexcept { return trusted_; }  // one of trusted_proxies
+  bool tls() const noexcept { return tls_; }
+  std::string_view scheme() const noexcept { return tls_ ? "https" : "http"; }
+  // The name the client asked for in its handshake; empty without one, and without TLS.
+  std::string_view tls_name() const noexcept {
+    return stream_.tls() != nullptr ? stream_.tls()->server_name() : std::string_view();
+  }
 
   // ---- from its exchange ----
   // Writes, or queues what the kernel does not take. A broken connection is noticed in the next
@@ -74,6 +80,10 @@ class ClientConn final : public WheelTimer::User, public Buried {
   bool parse_head(std::string_view &bytes);
   void stash(std::string_view bytes);
   void refuse_head();
+  void refuse(int status, std::string_view text);
+  void start_tls();
+  void on_read_failed();
+  void wait_for_more();
   void adopt_config();
   void settle();
   void on_eof();
@@ -83,6 +93,7 @@ class ClientConn final : public WheelTimer::User, public Buried {
   void set_pause(uint8_t reason, bool on);
   void set_write_interest(bool on);
   void arm_for_input();
+  static TlsContext choose_tls(const void *self, std::string_view name);
   static void on_readable_c(evutil_socket_t, short, void *self) noexcept;
   static void on_writable_c(evutil_socket_t, short, void *self) noexcept;
 
@@ -106,6 +117,7 @@ class ClientConn final : public WheelTimer::User, public Buried {
   State state_ = State::open;
   uint8_t paused_ = 0;
   bool trusted_ = false;
+  bool tls_ = false;         // accepted on a listener with `ssl`
   bool processing_ = false;  // inside process(): exchange_done only notes
   bool exchange_over_ = false;
   bool keep_alive_ = false;

@@ -10,6 +10,7 @@ hf_library(hf_proxy_config
   config_header.cpp
   config_load.cpp
   config_server.cpp
+  config_tls.cpp
   config_upstream.cpp
   config_values.cpp
   directives.cpp

@@ -19,6 +19,7 @@
 #include "common/command_line.h"
 #include "common/conf_values.h"
 #include "common/socket_address.h"
+#include "proxy/net/tls_context.h"
 
 namespace holdfast::proxy {
 
@@ -146,7 +147,8 @@ struct Server {
   Millis client_body_timeout{std::chrono::seconds{20}};  // without progress
   Millis client_body_total{std::chrono::seconds{120}};   // the whole body
   Millis keepalive_timeout{std::chrono::seconds{60}};    // 0 = one request per connection
-  ProxySettings settings;                                // for requests no location matches
+  TlsContext tls;          // its certificates and rules; there when a listener of it speaks TLS
+  ProxySettings settings;  // for requests no location matches
 };
 
 // One address to listen on and the servers that share it.
@@ -155,6 +157,7 @@ struct Listener {
   std::string text;            // "127.0.0.1:8080", "[::1]:8080", "unix:/run/holdfast/http.sock"
   bool loopback = false;       // 127.0.0.0/8 or ::1: the Host and Origin rule is on
   bool trusted_local = false;  // loopback or a Unix socket: /health may show byUser
+  bool tls = false;
   int backlog = 511;
   std::vector<size_t> servers;  // indices into Config::servers; never empty
   size_t default_server = 0;    // index into Config::servers: when no name matches the Host

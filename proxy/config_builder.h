@@ -55,13 +55,32 @@ class ConfigBuilder {
   size_t anonymous_upstream(const ConfWord &url, const std::string &authority);
   std::optional<std::string> proxy_pass_authority(const ConfWord &url);
 
+  // config_tls.cpp
+  // The ssl directives in force at a level, by name: a level's own replace what it inherits.
+  using TlsDirectives = std::map<std::string_view, std::vector<const ConfDirective *>>;
+  static TlsDirectives tls_level(const TlsDirectives &inherited, const Directives &directives);
+  TlsContext server_tls(const TlsDirectives &level);
+  bool load_pairs(TlsContext &context, const TlsDirectives &level);
+  bool load_pair(TlsContext &context, const ConfWord &certificate, const ConfWord &key);
+  std::optional<std::string> pem_text(const ConfWord &path, std::string_view what);
+  bool read_protocols(TlsContext &context, const ConfDirective *directive);
+  void check_tls();
+
   // config_server.cpp
-  void build_servers(const Directives &directives, const Level &inherited);
-  void build_server(const ConfDirective &block, const Level &inherited);
+  void build_servers(const Directives &directives, const Level &inherited,
+                     const TlsDirectives &inherited_tls);
+  void build_server(const ConfDirective &block, const Level &inherited,
+                    const TlsDirectives &inherited_tls);
   void build_location(Server &server, const ConfDirective &block);
   bool read_location_match(Location &location, const ConfDirective &block);
   bool read_handler(Location &location, const ConfDirective &directive);
   void read_return(Location &location, const ConfDirective &directive);
+  struct ListenParams {
+    std::optional<int> backlog;
+    bool is_default = false;
+    bool tls = false;
+  };
+  ListenParams read_listen_params(const ConfDirective &directive);
   void read_listen(size_t server, const ConfDirective &directive);
   Listener &listener_at(const SocketAddress &address);
   void read_server_names(Server &server, const ConfDirective &directive);
@@ -89,6 +108,12 @@ class ConfigBuilder {
   std::vector<Placed> admin_status_;
   std::vector<Placed> needs_sessiond_;
   std::vector<Placed> server_name_spans_;
+  struct PlacedTls {
+    TlsDirectives level;
+    ConfSpan span;  // of the server block
+  };
+  std::vector<PlacedTls> server_tls_;               // parallel to Config::servers
+  std::map<std::string, TlsContext> tls_contexts_;  // what servers share, by what it is made of
 };
 
 }  // namespace holdfast::proxy

@@ -74,7 +74,7 @@ Config ConfigBuilder::build() {
   build_upstreams(tree_.directives);
   Level top;
   apply_level(top, tree_.directives);
-  build_servers(tree_.directives, top);
+  build_servers(tree_.directives, top, tls_level({}, tree_.directives));
   check_listeners();
   return std::move(config_);
 }

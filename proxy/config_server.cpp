@@ -24,32 +24,36 @@ bool has_variable(std::string_view text) {
 }
 
 bool is_unsupported_listen_param(std::string_view name) {
-  return name == "ssl" || name == "http2" || name == "quic" || name == "proxy_protocol" ||
-         name == "setfib" || name == "fastopen" || name == "rcvbuf" || name == "sndbuf" ||
-         name == "accept_filter" || name == "deferred" || name == "bind" || name == "ipv6only" ||
-         name == "so_keepalive";
+  return name == "http2" || name == "quic" || name == "proxy_protocol" || name == "setfib" ||
+         name == "fastopen" || name == "rcvbuf" || name == "sndbuf" || name == "accept_filter" ||
+         name == "deferred" || name == "bind" || name == "ipv6only" || name == "so_keepalive";
 }
 
 }  // namespace
 
-void ConfigBuilder::build_servers(const Directives &directives, const Level &inherited) {
+void ConfigBuilder::build_servers(const Directives &directives, const Level &inherited,
+                                  const TlsDirectives &inherited_tls) {
   for (const ConfDirective &directive : directives) {
     if (directive.row == nullptr) continue;
     if (directive.row->name == "http") {
       Level level = inherited;
       apply_level(level, directive.children);
-      build_servers(directive.children, level);
+      build_servers(directive.children, level, tls_level(inherited_tls, directive.children));
     } else if (directive.row->name == "server") {
-      build_server(directive, inherited);
+      build_server(directive, inherited, inherited_tls);
     }
   }
 }
 
-void ConfigBuilder::build_server(const ConfDirective &block, const Level &inherited) {
+void ConfigBuilder::build_server(const ConfDirective &block, const Level &inherited,
+                                 const TlsDirectives &inherited_tls) {
   const size_t index = config_.servers.size();
   config_.servers.push_back(inherited);
   Server server = inherited;
   apply_level(server, block.children);
+  const PlacedTls &placed =
+      server_tls_.emplace_back(PlacedTls{tls_level(inherited_tls, block.children), block.span()});
+  server.tls = server_tls(placed.level);
   bool listens = false;
   for (const ConfDirective &directive : block.children) {
     listens = listens || directive.name.text == "listen";
@@ -233,25 +237,32 @@ Listener &ConfigBuilder::listener_at(const SocketAddress &address) {
   return listeners.back();
 }
 
-void ConfigBuilder::read_listen(size_t server, const ConfDirective &directive) {
-  const ConfWord &word = directive.args.front();
-  std::optional<int> backlog;
-  bool is_default = false;
+ConfigBuilder::ListenParams ConfigBuilder::read_listen_params(const ConfDirective &directive) {
+  ListenParams params;
   for (size_t i = 1; i < directive.args.size(); ++i) {
     const ConfWord &arg = directive.args[i];
     const ConfParam param = split_param(arg.text);
     if (arg.text == "default_server" || arg.text == "default") {
-      is_default = true;
+      params.is_default = true;
+    } else if (arg.text == "ssl") {
+      params.tls = true;
     } else if (param.name == "backlog" && param.has_value) {
       const auto count = parse_count(param.value, 1, 65'535);
-      if (count) backlog = static_cast<int>(*count);
+      if (count) params.backlog = static_cast<int>(*count);
       if (!count) fail(arg.span, "backlog=: " + count.error().message);
     } else if (is_unsupported_listen_param(param.name)) {
       fail(arg.span, in_quotes(arg.text) + " is not supported by this version");
     } else if (arg.text != "reuseport") {  // every worker has its own listening socket anyway
-      fail(arg.span, "invalid parameter " + in_quotes(arg.text) + " (default_server, backlog=N)");
+      fail(arg.span,
+           "invalid parameter " + in_quotes(arg.text) + " (ssl, default_server, backlog=N)");
     }
   }
+  return params;
+}
+
+void ConfigBuilder::read_listen(size_t server, const ConfDirective &directive) {
+  const ConfWord &word = directive.args.front();
+  const ListenParams params = read_listen_params(directive);
   const auto addresses = parse_listen(word.text, request_, source_);
   if (!addresses) {
     const bool name = addresses.error().code == Errc::not_found;
@@ -267,10 +278,15 @@ void ConfigBuilder::read_listen(size_t server, const ConfDirective &directive) {
       fail(word.span, "a duplicate listen " + listener.text);
       continue;
     }
-    if (listener.servers.empty()) listener.default_server = server;
+    if (listener.servers.empty()) {
+      listener.default_server = server;
+      listener.tls = params.tls;
+    }
+    if (listener.tls != params.tls)
+      fail(word.span, "\"ssl\" must stand at every \"listen " + listener.text + "\", or at none");
     listener.servers.push_back(server);
-    if (backlog) listener.backlog = *backlog;
-    if (!is_default) continue;
+    if (params.backlog) listener.backlog = *params.backlog;
+    if (!params.is_default) continue;
     if (default_server_spans_[index].has_file()) {
       fail(word.span, "a duplicate default server for " + listener.text + " (first at " +
                           place_text(tree_.files, default_server_spans_[index]) + ")");
@@ -286,6 +302,7 @@ void ConfigBuilder::check_listeners() {
   if (config_.servers.empty() && report_.ok()) {
     fail(ConfSpan{0, 0, 0}, "there is no \"server\" block: nothing to listen on");
   }
+  check_tls();
   check_admin_status();
   check_server_names();
   warn_without_sessiond();

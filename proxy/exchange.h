@@ -124,6 +124,7 @@ class Exchange final : public BackendUser,
   // exchange_request.cpp
   void read_flags(const http::RequestHead &head);
   void locate(const http::RequestHead &head);
+  bool misdirected(const http::RequestHead &head) const;
   bool check(const http::RequestHead &head);
   void start_handler(const http::RequestHead &head);
   size_t decode(std::string_view bytes, Pieces &pieces);

@@ -82,13 +82,21 @@ size_t Exchange::start(const http::RequestHead &head, std::string_view raw_head,
   return consumed;
 }
 
+// RFC 9110 7.4: a plain connection cannot speak for https, nor one made for another server's name
+// for this one, whose certificate the client has not seen.
+bool Exchange::misdirected(const http::RequestHead &head) const {
+  if (!head.scheme.empty() && head.scheme.size() != client_->scheme().size()) return true;
+  const std::string_view name = client_->tls_name();
+  return !name.empty() && &find_server(*config_, client_->listener(), name) != server_;
+}
+
 bool Exchange::check(const http::RequestHead &head) {
   if (head.method == http::Method::trace) {
     refuse(405, "method not allowed", "Allow", "GET, HEAD, POST, DELETE, OPTIONS, PUT, PATCH");
     return false;
   }
-  if (head.scheme.size() == 5) {  // https: a plain listener cannot speak for it (RFC 9110 7.4)
-    refuse(421, "https is not served on this listener");
+  if (misdirected(head)) {
+    refuse(421, "Misdirected Request: this connection is not for that scheme or host");
     return false;
   }
   const std::string_view forwards = head.fields.value(http::FieldId::max_forwards);
@@ -367,7 +375,7 @@ void Exchange::write_backend_head(const http::RequestHead &head) {
   how.identity_encoding = accepts_stream_;
   how.trusted_peer = client_->trusted();
   how.client_address = client_->peer_ip();
-  how.scheme = "http";
+  how.scheme = client_->scheme();
   how.via = kViaName;
   HeaderValues values(*settings_, {head, *server_, *location_, *client_, user_});
   how.set = values.fields();

@@ -54,7 +54,7 @@ std::string variable_value(Variable variable, const std::string &text,
     case Variable::http_field:
       return std::string(field_named(context.head, text));
     case Variable::scheme:
-      return "http";
+      return std::string(context.client.scheme());
     case Variable::server_name:
       return context.server.names.empty() ? std::string() : context.server.names.front();
     case Variable::server_port:

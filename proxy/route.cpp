@@ -111,7 +111,8 @@ const Location *find_location(const Server &server, std::string_view path) noexc
 
 bool host_allowed(const Listener &listener, const Server &server, const ProxySettings &settings,
                   std::string_view host) noexcept {
-  return allowed_by(settings.allowed_hosts, listener, server, {}, split(host));
+  const std::string_view scheme = listener.tls ? "https" : "http";
+  return allowed_by(settings.allowed_hosts, listener, server, scheme, split(host));
 }
 
 bool origin_allowed(const Listener &listener, const Server &server, const ProxySettings &settings,

@@ -260,6 +260,14 @@ void Worker::note_accept_trouble(int sys_errno) {
             quoted(std::strerror(sys_errno)));
 }
 
+// Scanners and probes do this all day: worth a line now and then.
+void Worker::note_handshake_failure(std::string_view peer, const TlsStream &tls) {
+  counters_.add(Counter::handshake_failures);
+  if (!handshake_log_.allow(now())) return;
+  log_info("event=tls_handshake_failed peer={} server_name={} detail={} suppressed={}", peer,
+           quoted(tls.server_name()), quoted(tls.fault()), handshake_log_.suppressed());
+}
+
 void Worker::on_tick() {
   wheel_.advance(now());
   if (++ticks_ % kTicksPerSecond != 0) return;

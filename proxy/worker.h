@@ -108,6 +108,7 @@ class Worker {
   void add_client(UniqueFd fd, size_t listener, const SocketAddress &peer);
   void remove(ClientConn &conn);
   void note_accept_trouble(int sys_errno);
+  void note_handshake_failure(std::string_view peer, const TlsStream &tls);
 
  private:
   struct UpstreamSet {
@@ -164,6 +165,7 @@ class Worker {
   MonoTime accept_trouble_logged_{};
   LogLimit fault_log_;
   LogLimit call_log_;
+  LogLimit handshake_log_;
   unsigned ticks_ = 0;
   std::atomic<bool> any_backend_up_{true};
   bool now_fresh_ = false;

@@ -130,6 +130,8 @@ constexpr ProxyMetric kProxyMetrics[] = {
      MetricType::Counter, "code", "4xx"},
     {"http_responses_5xx", "holdfast_http_responses_total", "Responses by class",
      MetricType::Counter, "code", "5xx"},
+    {"client_tls_failures", "holdfast_tls_handshake_failures_total",
+     "TLS handshakes with clients that failed"},
     {"streams_open", "holdfast_streams_open", "Long-lived responses under way", MetricType::Gauge},
     {"stream_bytes", "holdfast_stream_bytes_total", "Bytes of event streams"},
     {"client_bytes_received", "holdfast_client_bytes_total", "Bytes exchanged with clients",

@@ -12,7 +12,8 @@ if(HOLDFAST_TESTS)
     support/process.cpp
     support/scripted_backend.cpp
     support/sse_client.cpp
-    LINK PkgConfig::CMOCKA PkgConfig::JANSSON PkgConfig::EVENT Threads::Threads)
+    support/tls_tunnel.cpp
+    LINK hf_test_tls PkgConfig::CMOCKA PkgConfig::JANSSON PkgConfig::EVENT Threads::Threads)
   target_compile_definitions(hf_test_support PUBLIC HF_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
   add_dependencies(hf_test_support holdfast-demo-backend)
   foreach(program holdfast-proxy holdfast-sessiond holdfastctl)
@@ -36,6 +37,7 @@ if(TARGET holdfast-proxy AND TARGET holdfast-sessiond AND TARGET holdfastctl)
           reload sessiond_restart shutdown streamable users)
     e2e(${name})
   endforeach()
+  e2e(tls)
 endif()
 
 # scripts/run.sh, with the programs of this build.

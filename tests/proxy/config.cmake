@@ -1,2 +1,3 @@
 # The proxy's configuration.
 hf_test(proxy_config_test proxy/config_test.cpp LINK hf_proxy_config)
+hf_test(config_tls_test proxy/config_tls_test.cpp LINK hf_proxy_config hf_test_tls)

@@ -383,8 +383,8 @@ HF_TEST(listen_says_what_is_wrong_with_it) {
   const auto listen = [](const std::string &args) {
     return World("server { listen " + args + "; location / { return 204; } }");
   };
-  HF_SAYS(listen("127.0.0.1:8443 ssl"),
-          "\"ssl\" is not supported by this version in proxy.conf:1:32");
+  HF_SAYS(listen("127.0.0.1:8443 quic"),
+          "\"quic\" is not supported by this version in proxy.conf:1:32");
   HF_SAYS(listen("127.0.0.1:80 what"), "invalid parameter \"what\"");
   HF_SAYS(listen("nowhere.example:80"), "host not found in listen \"nowhere.example:80\"");
   HF_SAYS(listen("127.0.0.1:65536"), "invalid port");
@@ -430,7 +430,7 @@ HF_TEST(what_this_version_does_not_do_is_refused_when_switched_on) {
     HF_SAYS(in_location(line), "is not supported by this version");
   }
   HF_SAYS(in_location("proxy_buffering on;"), "never buffers");
-  HF_SAYS(in_server("ssl_certificate x;"), "\"ssl_certificate\" is not supported by this version");
+  HF_SAYS(in_server("ssl_stapling on;"), "\"ssl_stapling\" is not supported by this version");
 }
 
 HF_TEST(users_and_policies_are_well_formed) {

@@ -7,6 +7,9 @@
 namespace holdfast::test {
 namespace {
 
+constexpr std::string_view kTlsFiles =
+    "ssl_certificate proxy.pem; ssl_certificate_key proxy.key;\n  ";
+
 // The port in a line that says where a program listens.
 uint16_t port_in(const std::string &line) {
   constexpr std::string_view kBefore = "address=127.0.0.1:";
@@ -57,9 +60,17 @@ Pair::Pair(PairOptions options) : options_(std::move(options)) {
   backend_port_ = backend_ ? backend_->port() : options_.backend_port;
   (void)dir_.write("sessiond.conf", sessiond_conf(options_));
   (void)dir_.write("proxy.conf", proxy_conf(options_));
+  if (options_.authority != nullptr) write_identity(options_.authority->issue({"DNS:localhost"}));
   if (options_.start_sessiond) start_sessiond();
   start_proxy();
+  if (options_.authority != nullptr)
+    tunnel_ = TlsTunnel::client(proxy_port_, options_.authority->pem());
   if (options_.start_sessiond) wait_linked();
+}
+
+void Pair::write_identity(const Identity &identity) {
+  (void)dir_.write("proxy.pem", identity.certificate);
+  (void)dir_.write("proxy.key", identity.key);
 }
 
 std::string Pair::sessiond_conf(const PairOptions &options) const {
@@ -70,12 +81,15 @@ std::string Pair::sessiond_conf(const PairOptions &options) const {
 
 std::string Pair::proxy_conf(const PairOptions &options) const {
   const std::string port = std::to_string(proxy_port_);
+  const bool tls = options.authority != nullptr;
   return "worker_processes 2;\nsessiond unix:sessiond.sock;\npid proxy.pid;\n" +
          options.proxy_main +
          "\nupstream backend { server 127.0.0.1:" + std::to_string(backend_port_) +
-         "; }\nserver {\n  listen 127.0.0.1:" + port + ";\n  " + options.server +
+         "; }\nserver {\n  listen 127.0.0.1:" + port +
+         (tls ? " ssl;\n  " + std::string(kTlsFiles) : ";\n  ") + options.server +
          "\n  location = /health { holdfast_health; }\n  " + options.locations +
-         "\n  location / { proxy_pass http://backend; " + options.location + " }\n}\n";
+         "\n  location / { proxy_pass " + options.backend_scheme + "://backend; " +
+         options.location + " }\n}\n";
 }
 
 void Pair::rewrite_proxy_conf(const PairOptions &options) {
@@ -130,6 +144,6 @@ Finished Pair::ctl(std::vector<std::string> args) const {
   return run({program("holdfastctl"), std::move(args), {}, dir_.path()});
 }
 
-Json Pair::health() const { return Json{fetch(proxy_port_, {"GET", "/health", {}, {}}).body}; }
+Json Pair::health() const { return Json{fetch(proxy_port(), {"GET", "/health", {}, {}}).body}; }
 
 }  // namespace holdfast::test

@@ -14,6 +14,7 @@
 #include "tests/support/mcp_client.h"
 #include "tests/support/process.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/tls_tunnel.h"
 
 namespace holdfast::test {
 
@@ -27,6 +28,10 @@ struct PairOptions {
   std::string location;    // directives of `location /`
   std::string locations;   // whole further location blocks
   bool start_sessiond = true;
+  // Not null: the proxy speaks TLS, with a certificate of this authority for localhost in
+  // proxy.pem and proxy.key; clients come through a tunnel that trusts it.
+  const Authority *authority = nullptr;
+  std::string backend_scheme = "http";
 };
 
 // The programs' path; `name` as in build/…/bin.
@@ -59,7 +64,9 @@ class Pair {
  public:
   explicit Pair(PairOptions options = {});
 
-  uint16_t proxy_port() const { return proxy_port_; }
+  // Where clients go: the proxy, or the tunnel to it.
+  uint16_t proxy_port() const { return tunnel_ ? tunnel_->port() : proxy_port_; }
+  uint16_t tls_port() const { return proxy_port_; }  // the proxy's own. REQUIRES: an authority
   uint16_t backend_port() const { return backend_port_; }
   Process &proxy() { return *proxy_; }
   Process &sessiond() { return *sessiond_; }
@@ -87,6 +94,8 @@ class Pair {
   void wait_linked() const;
   // Writes proxy.conf anew with other options (the port stays); nothing is told to reload.
   void rewrite_proxy_conf(const PairOptions &options);
+  // The certificate the proxy shows after its next start or reload.
+  void write_identity(const Identity &identity);
   std::string proxy_conf_path() const { return dir_.file("proxy.conf"); }
   std::string sessiond_conf_path() const { return dir_.file("sessiond.conf"); }
 
@@ -101,6 +110,7 @@ class Pair {
   uint16_t proxy_port_ = 0;
   std::unique_ptr<Process> sessiond_;
   std::unique_ptr<Process> proxy_;
+  std::unique_ptr<TlsTunnel> tunnel_;
 };
 
 }  // namespace holdfast::test
