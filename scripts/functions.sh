@@ -47,3 +47,14 @@ compile() {
   (($#)) || set -- all
   nice ninja -C "$HF_ROOT/build/$preset" -j "$(build_jobs)" "$@"
 }
+
+# Installs the locked Node.js packages once per lock file; none of them needs its install scripts.
+install_node_packages() {
+  local folder=$HF_ROOT/tests/real lock
+  local stamp=$folder/node_modules/.installed-lock
+  lock=$(sha256sum <"$folder/package-lock.json")
+  [[ $(cat "$stamp" 2>/dev/null) == "$lock" ]] && return
+  say "npm ci in tests/real"
+  (cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
+  echo "$lock" >"$stamp"
+}

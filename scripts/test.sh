@@ -21,16 +21,6 @@ export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
 # Without it the real tests may skip, where Node.js packages were never installed.
 export HF_REAL_REQUIRED=1
 
-# Installs the locked Node.js packages once per lock file; none of them needs its install scripts.
-install_node_packages() {
-  local stamp=tests/real/node_modules/.installed-lock lock
-  lock=$(sha256sum <tests/real/package-lock.json)
-  [[ $(cat "$stamp" 2>/dev/null) == "$lock" ]] && return
-  say "npm ci in tests/real"
-  (cd tests/real && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
-  echo "$lock" >"$stamp"
-}
-
 # build PRESET [TARGET…]: configures and builds; every build precedes the first test.
 build() {
   local started=$SECONDS

@@ -17,10 +17,15 @@ export async function startEverything(transport) {
   return { child, address: (await child.line(listening))[1] };
 }
 
-export async function startModern() {
-  const child = new Child('modern-server', process.execPath, [join(here, 'modern_server.mjs')]);
+// One of our own programs of this folder that say where they listen.
+async function startScript(name, ...args) {
+  const child = new Child(name, process.execPath, [join(here, `${name}.mjs`), ...args]);
   return { child, address: (await child.line(listening))[1] };
 }
+
+export const startModern = () => startScript('modern_server');
+export const startConformance = () => startScript('conformance_server');
+export const startRelay = (address, fault) => startScript('faulty_relay', address, fault);
 
 const proxyConf = (backend) => `
 worker_processes 2;
@@ -42,7 +47,8 @@ http_socket    http.sock;
 ${policy}
 `;
 
-async function startPair(backend, policy) {
+// Both daemons in front of the backend at that address.
+export async function startPair(backend, policy = '') {
   const folder = scratch();
   writeFileSync(join(folder, 'sessiond.conf'), sessiondConf(policy));
   writeFileSync(join(folder, 'proxy.conf'), proxyConf(backend));
