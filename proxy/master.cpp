@@ -107,6 +107,7 @@ bool Master::spawn() {
     // would unlink the pid file and the sockets.
     pair->first.reset();
     signal_events_.clear();
+    sockets_.abandon();  // or a port given up at a reload would stay open here
     std::_Exit(serve(std::move(pair->second), node_name(config_->pid_path)));
   }
   child_ = pid;

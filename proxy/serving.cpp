@@ -165,9 +165,11 @@ void Serving::distribute(const std::shared_ptr<const Config> &config) {
     SwapConfig swap;
     swap.config = config;
     for (size_t j = 0; j < count && i * count + j < listener_fds_.size(); ++j) {
-      swap.listener_fds.push_back(listener_fds_[i * count + j].release());
+      swap.listener_fds.push_back(std::move(listener_fds_[i * count + j]));
     }
-    (void)mailboxes_[i]->post(std::move(swap));  // ignoring: full only when stuck
+    if (!mailboxes_[i]->post(std::move(swap))) {
+      log_error("event=mailbox_full worker={} hint=\"it keeps the configuration before\"", i);
+    }
   }
   listener_fds_.clear();
   control_->set_policy_names(config->session_policies);

@@ -12,6 +12,7 @@
 
 #include "common/clock.h"
 #include "common/close_reason.h"
+#include "common/unique_fd.h"
 #include "proxy/backend_directory.h"
 #include "proxy/wake_queue.h"
 
@@ -44,7 +45,7 @@ struct DeleteAtBackend {
 struct RestoreDone {};
 struct SwapConfig {
   std::shared_ptr<const Config> config;
-  std::vector<int> listener_fds;  // taken by the worker; parallel to Config's listens
+  std::vector<UniqueFd> listener_fds;  // parallel to Config's listens; closed with the message
 };
 struct DrainWorker {
   bool on = true;

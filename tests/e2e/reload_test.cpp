@@ -1,5 +1,9 @@
 // Reload: the configuration is swapped in place or not at all, no stream notices, and the caller
 // learns the outcome.
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 #include "tests/support/hf_test.h"
 #include "tests/support/pair.h"
 
@@ -28,6 +32,16 @@ void check_stream_alive(Pair &pair, SseClient &stream) {
   (void)pair.backend().tell(
       "emit", R"({"message":{"jsonrpc":"2.0","method":"notifications/x","params":{}}})");
   HF_EQ(Json{stream.next().data}["method"].text(), "notifications/x");
+}
+
+bool connects(const char *host, uint16_t port) {
+  const UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  HF_EQ(inet_pton(AF_INET, host, &address.sin_addr), 1);
+  const auto *generic = static_cast<const sockaddr *>(static_cast<const void *>(&address));
+  return connect(fd.get(), generic, sizeof address) == 0;
 }
 
 }  // namespace
@@ -139,6 +153,24 @@ HF_TEST(no_request_fails_while_it_is_reloaded_again_and_again) {
   check_stream_alive(pair, stream);
 }
 
+HF_TEST(a_port_that_is_dropped_refuses_and_the_others_go_on) {
+  PairOptions two;
+  two.server = "listen 127.0.0.2:0;";
+  Pair pair(two);
+  constexpr std::string_view kBefore = "address=127.0.0.2:";
+  const std::string line = pair.proxy().wait_for_line(kBefore);
+  const auto port =
+      static_cast<uint16_t>(std::stoi(line.substr(line.find(kBefore) + kBefore.size())));
+  StreamableClient client(pair.proxy_port());
+  client.open();
+  SseClient stream = client.get();
+  { const Connection open = Connection::tcp(port, "127.0.0.2"); }
+  pair.rewrite_proxy_conf({});
+  HF_EQ(order(pair, "holdfast-proxy", pair.proxy_conf_path(), "reload").exit, (Exit{false, 0}));
+  HF_CHECK(eventually([&] { return !connects("127.0.0.2", port); }));
+  check_stream_alive(pair, stream);
+}
+
 HF_TEST(t_tests_a_conf_and_says_so) {
   const Pair pair;
   const Finished good =
@@ -162,6 +194,7 @@ int main() {
       HF_UNIT(a_bad_sessiond_conf_changes_nothing),
       HF_UNIT(holdfastctl_reload_reaches_both_daemons),
       HF_UNIT(no_request_fails_while_it_is_reloaded_again_and_again),
+      HF_UNIT(a_port_that_is_dropped_refuses_and_the_others_go_on),
       HF_UNIT(t_tests_a_conf_and_says_so),
   };
   return HF_RUN(tests);

@@ -1,7 +1,9 @@
 // Mailboxes lose no message, keep each sender's order, wake the worker, and are bounded.
 #include "proxy/worker_mailbox.h"
 
+#include <fcntl.h>
 #include <poll.h>
+#include <unistd.h>
 
 #include <thread>
 
@@ -35,7 +37,7 @@ HF_TEST(a_posted_message_wakes_the_worker_until_it_is_drained) {
 
 HF_TEST(draining_replaces_what_was_there) {
   WorkerMailbox mailbox;
-  std::vector<WorkerMessage> got{RestoreDone{}, RestoreDone{}};
+  std::vector<WorkerMessage> got(2);
   mailbox.drain(got);
   HF_CHECK(got.empty());
 }
@@ -48,6 +50,20 @@ HF_TEST(a_full_mailbox_refuses_and_accepts_again_after_draining) {
   mailbox.drain(got);
   HF_EQ(got.size(), WorkerMailbox::kMessagesMax);
   HF_CHECK(mailbox.post(RestoreDone{}));
+}
+
+HF_TEST(a_refused_configuration_takes_its_listeners_with_it) {
+  WorkerMailbox mailbox;
+  for (size_t i = 0; i < WorkerMailbox::kMessagesMax; ++i) HF_CHECK(mailbox.post(RestoreDone{}));
+  int ends[2];
+  HF_EQ(pipe2(ends, O_CLOEXEC), 0);
+  const UniqueFd watched(ends[0]);
+  SwapConfig swap;
+  swap.listener_fds.emplace_back(ends[1]);
+  HF_CHECK(!mailbox.post(std::move(swap)));
+  pollfd p{watched.get(), POLLIN, 0};
+  HF_EQ(poll(&p, 1, 0), 1);  // the other end is closed
+  HF_CHECK((p.revents & POLLHUP) != 0);
 }
 
 HF_TEST(messages_of_several_threads_all_arrive_in_each_sender_s_order) {
@@ -84,6 +100,7 @@ int main() {
       HF_UNIT(a_posted_message_wakes_the_worker_until_it_is_drained),
       HF_UNIT(draining_replaces_what_was_there),
       HF_UNIT(a_full_mailbox_refuses_and_accepts_again_after_draining),
+      HF_UNIT(a_refused_configuration_takes_its_listeners_with_it),
       HF_UNIT(messages_of_several_threads_all_arrive_in_each_sender_s_order),
   };
   return HF_RUN(tests);
