@@ -27,6 +27,7 @@ class BackendCall final : public BackendUser, public WheelTimer::User, public Bu
   void on_backend_turn_end() override;
   void on_backend_fault(BackendFault fault, const char *detail) override;
   void on_backend_writable() override {}
+  void on_backend_blocked() override {}
   void on_deadline(WheelTimer &timer) override;
 
  private:

@@ -193,6 +193,7 @@ void BackendConn::on_writable() {
       if (user_ != nullptr) user_->on_backend_writable();
       return;
     case Output::Status::pending:
+      if (user_ != nullptr) user_->on_backend_blocked();
       return;
     case Output::Status::failed:
       set_write_interest(false);

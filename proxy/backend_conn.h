@@ -46,6 +46,7 @@ class BackendUser {
   virtual void on_backend_turn_end() = 0;
   virtual void on_backend_fault(BackendFault fault, const char *detail) = 0;
   virtual void on_backend_writable() = 0;  // everything sent so far is in the kernel
+  virtual void on_backend_blocked() = 0;   // connected, but the kernel takes no more for now
 
  protected:
   ~BackendUser() = default;

@@ -10,8 +10,7 @@
 namespace holdfast::proxy {
 namespace {
 
-constexpr int kReadsPerTurn = 4;         // then other connections get their turn
-constexpr Millis kFirstByteMax{10'000};  // after accept
+constexpr int kReadsPerTurn = 4;  // then other connections get their turn
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
 }  // namespace
@@ -29,7 +28,7 @@ ClientConn::ClientConn(Worker &worker, UniqueFd fd, size_t listener, const Socke
       event_new(worker.base(), stream_.fd(), EV_READ | EV_PERSIST, &on_readable_c, this));
   (void)event_add(read_event_.get(), nullptr);
   if (this->listener().tls) start_tls();
-  due_ = worker.now() + kFirstByteMax;
+  due_ = worker.now() + config_->servers[this->listener().default_server].client_header_timeout;
   timer_.arm(due_);
   worker.counters().add(Counter::connections_accepted);
   worker.counters().add(Counter::connections_open);
@@ -206,7 +205,8 @@ void ClientConn::arm_for_input() {
   const Server &server = config_->servers[listener().default_server];
   body_due_ = now + server.client_body_timeout;
   if (body_total_due_ == MonoTime::max()) body_total_due_ = now + server.client_body_total;
-  if (!timer_.armed() || timer_.due() > body_due_) timer_.arm(body_due_);
+  const MonoTime first = std::min(body_due_, body_total_due_);
+  if (!timer_.armed() || timer_.due() > first) timer_.arm(first);
 }
 
 void ClientConn::on_deadline(WheelTimer &) {
@@ -252,6 +252,7 @@ void ClientConn::refuse(int status, std::string_view body) {
   own.status = status;
   own.body = body;
   own.keep_alive = false;
+  own.date = worker_.http_date();
   http::write_own_response(text, own);
   const iovec all{text.data(), text.size()};
   send({&all, 1});

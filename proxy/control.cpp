@@ -29,8 +29,9 @@ struct Ask {
 struct Cancel {
   std::string session;
 };
+struct TellStats {};
 struct Stop {};
-using Command = std::variant<link::ToSessiond, Ask, Cancel, Stop>;
+using Command = std::variant<link::ToSessiond, Ask, Cancel, TellStats, Stop>;
 
 bool settles_admission(const link::ToSessiond &message) {
   return std::holds_alternative<link::Bound>(message) ||
@@ -65,7 +66,7 @@ struct Control::Impl final : SessionLink::Handler {
   void report(link::ToSessiond message);
   void post(uint32_t worker, WorkerMessage message);
   void finish_everywhere(const EndedSession &ended);
-  void note_stream(const link::ToSessiond &message);
+  bool note_stream(const link::ToSessiond &message);
 
   // ---- control thread ----
   void start();
@@ -74,6 +75,7 @@ struct Control::Impl final : SessionLink::Handler {
   void introduce(const std::string &session);
   void handle(Ask &ask);
   void handle(Cancel &cancel);
+  void handle(TellStats &);
   void handle(Stop &);
   void ask_all();
   void arm_deadline();
@@ -123,7 +125,8 @@ struct Control::Impl final : SessionLink::Handler {
   std::atomic<bool> restoring{false};
   std::atomic<bool> linked{false};
   std::atomic<bool> reports_dropped{false};
-  std::atomic<uint32_t> next_worker{0};  // for DELETEs at backends
+  std::atomic<bool> stats_wanted{false};  // a TellStats is in the inbox
+  std::atomic<uint32_t> next_worker{0};   // for DELETEs at backends
   mutable std::mutex http_socket_mutex;
   std::string http_socket;
 };
@@ -155,7 +158,7 @@ void Control::Impl::report(link::ToSessiond message) {
   const size_t bound = settles_admission(message) ? SIZE_MAX : kReportsMax;
   Command command(std::move(message));
   if (inbox.post(std::move(command), bound)) return;
-  note_stream(std::get<link::ToSessiond>(command));  // as told: the snapshot will do so
+  (void)note_stream(std::get<link::ToSessiond>(command));  // as told: the snapshot will do so
   reports_dropped = true;
 }
 
@@ -177,12 +180,13 @@ void Control::Impl::finish_everywhere(const EndedSession &ended) {
                                                       ended.identity.backend_session});
 }
 
-void Control::Impl::note_stream(const link::ToSessiond &message) {
-  if (const auto *opened = std::get_if<link::Opened>(&message)) {
-    registry.stream_told(opened->session, true);
-  } else if (const auto *closed = std::get_if<link::Closed>(&message)) {
-    registry.stream_told(closed->session, false);
-  }
+// False: about a stream of a session that is over, of which `ended` has said or will say all.
+bool Control::Impl::note_stream(const link::ToSessiond &message) {
+  if (const auto *opened = std::get_if<link::Opened>(&message))
+    return registry.stream_told(opened->session, true);
+  if (const auto *closed = std::get_if<link::Closed>(&message))
+    return registry.stream_told(closed->session, false);
+  return true;
 }
 
 // ---- control thread ----
@@ -202,7 +206,7 @@ void Control::Impl::on_inbox() {
 }
 
 void Control::Impl::handle(link::ToSessiond &message) {
-  note_stream(message);
+  if (!note_stream(message)) return;
   if (auto *const ended = std::get_if<link::Ended>(&message)) {
     link->report_ended(std::move(*ended));
   } else if (const auto *const bound = std::get_if<link::Bound>(&message)) {
@@ -235,6 +239,11 @@ void Control::Impl::handle(Cancel &cancel) {
   if (!room.leave(cancel.session)) return;
   (void)link->send(
       link::Released{cancel.session, ReleaseReason::client_gone});  // ignoring: as above
+}
+
+void Control::Impl::handle(TellStats &) {
+  stats_wanted = false;
+  link->want_stats();
 }
 
 void Control::Impl::handle(Stop &) {
@@ -328,6 +337,11 @@ void Control::cancel_admit(std::string session, ExchangeRef) {
 void Control::session_ended(EndedSession ended) {
   impl_->finish_everywhere(ended);
   impl_->report(link::Ended{std::move(ended.identity.id), ended.reason, ended.idle.count()});
+}
+
+void Control::backend_changed() {
+  if (!impl_->link || impl_->stats_wanted.exchange(true)) return;
+  impl_->inbox.post(TellStats{}, SIZE_MAX);
 }
 
 bool Control::restoring() const noexcept { return impl_->restoring; }

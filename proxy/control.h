@@ -60,6 +60,8 @@ class Control {
   // The consequences of an ended session: finishes its exchanges, tells its backend unless the
   // backend ended it itself, reports `ended`.
   void session_ended(EndedSession ended);
+  // A backend has gone down or come up: sessiond is told now and not with the next stats.
+  void backend_changed();
   // True until sessiond has handed back the sessions of the previous instance (or 1 s has passed).
   bool restoring() const noexcept;
   bool linked() const noexcept;  // a welcomed link stands now

@@ -93,6 +93,7 @@ class Exchange final : public BackendUser,
   void on_backend_turn_end() override;
   void on_backend_fault(BackendFault fault, const char *detail) override;
   void on_backend_writable() override;
+  void on_backend_blocked() override;
 
   // ---- mcp::SseSink ----
   void on_sse_data(std::string_view piece) override;
@@ -127,6 +128,7 @@ class Exchange final : public BackendUser,
   bool misdirected(const http::RequestHead &head) const;
   bool check(const http::RequestHead &head);
   void start_handler(const http::RequestHead &head);
+  void invite_body(const http::RequestHead &head);
   size_t decode(std::string_view bytes, Pieces &pieces);
   void refuse_body();
   void advance(const http::RequestHead *head, std::string_view raw_head, const Pieces &pieces);
@@ -141,6 +143,7 @@ class Exchange final : public BackendUser,
   void write_backend_head(const http::RequestHead &head);
   void write_management_head(const http::RequestHead &head);
   void send_request(std::string_view head, std::string_view held, const Pieces &pieces);
+  void arm_for_send();
   bool try_elsewhere(BackendFault fault);
   bool await_old_stream(int status);
   void ask_again();

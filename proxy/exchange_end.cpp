@@ -35,6 +35,8 @@ void Exchange::refuse(int status, std::string_view message, std::string_view ext
     session_.clear();
   }
   if (admitted_) release(ReleaseReason::client_gone);
+  // A message two readers could take apart differently leaves no certain place for the next one.
+  if (status == 400 || status == 421) keep_alive_ = false;
   if (speaks_rpc()) {
     const bool has_id =
         json_body_ && request_id_.empty() && scanner_ && scanner_->size() > 0 && !scanner_->batch();
@@ -75,6 +77,7 @@ void Exchange::answer(int status, std::string_view content_type, std::string_vie
   own.body = body;
   own.head_only = method_ == http::Method::head;
   own.keep_alive = keep_alive_;
+  own.date = worker_.http_date();
   if (!extra_name.empty()) own.fields = {&extra, 1};
   http::write_own_response(text, own);
   const iovec all{text.data(), text.size()};
@@ -115,7 +118,7 @@ void Exchange::note_fault(BackendFault fault, const char *detail) {
   const std::string &name = worker_.backends().at(backend_->backend()).name;
   worker_.backend_stats().cells[backend_->backend()].errors.fetch_add(1, std::memory_order_relaxed);
   if (fault == BackendFault::connect_refused) {
-    worker_.backend_stats().cells[backend_->backend()].up.store(false, std::memory_order_relaxed);
+    worker_.note_backend(backend_->backend(), false);
   }
   if (kind_ != Kind::management && worker_.fault_log().allow(worker_.now())) {
     log_warn("event=backend_fault backend={} fault={} detail={} suppressed={}", name,
@@ -384,6 +387,7 @@ bool Exchange::on_backend_due(MonoTime now) {
     connect_due_ = MonoTime::max();
     if (!backend_ || !backend_->connecting()) return true;
     if (upstream_ != nullptr) upstream_->note_failure(backend_->backend(), now);
+    worker_.note_backend(backend_->backend(), false);
     if (!try_elsewhere(BackendFault::connect_refused))
       backend_failed(504, "Gateway Timeout: cannot connect");
     return false;

@@ -5,9 +5,11 @@
 
 #include "proxy/backend_pool.h"
 #include "proxy/client_conn.h"
+#include "proxy/control.h"
 #include "proxy/exchange.h"
 #include "proxy/header_values.h"
 #include "proxy/http/target.h"
+#include "proxy/mcp/endpoint_rewrite.h"
 #include "proxy/mcp/era.h"
 #include "proxy/route.h"
 #include "proxy/worker.h"
@@ -76,10 +78,25 @@ size_t Exchange::start(const http::RequestHead &head, std::string_view raw_head,
     refuse_body();
     return body.size();
   }
-  if (head.expect_continue && !request_complete_ && body.empty()) client_->send_continue();
   start_handler(head);
+  if (phase_ == Phase::inspect && head.expect_continue && !request_complete_ && body.empty())
+    invite_body(head);
   if (phase_ == Phase::inspect) advance(&head, raw_head, pieces);
   return consumed;
+}
+
+// RFC 9110 10.1.1: who asks before sending the body is judged by the head alone. An `initialize` on
+// a stale session cannot be told from any other request yet; after this 404 its client opens anew.
+void Exchange::invite_body(const http::RequestHead &head) {
+  const std::string_view field = head.fields.value(http::FieldId::mcp_session_id);
+  const std::string_view session = field.empty() ? mcp::session_id_in_query(head.query) : field;
+  const bool judged = kind_ != Kind::management && method_ == http::Method::post && !modern_;
+  if (judged && !session.empty() && !worker_.registry().knows(session, user_) &&
+      !worker_.control().restoring()) {
+    refuse_session_not_found();
+    return;
+  }
+  client_->send_continue();
 }
 
 // RFC 9110 7.4: a plain connection cannot speak for https, nor one made for another server's name
@@ -348,6 +365,7 @@ void Exchange::attach(std::unique_ptr<BackendConn> conn) {
   tried_.push_back(conn->backend());
   worker_.backend_stats().cells[conn->backend()].requests.fetch_add(1, std::memory_order_relaxed);
   view_.backend = conn->backend();
+  send_due_ = MonoTime::max();  // of the connection before
   backend_ = std::move(conn);
   backend_->begin(*this, method_);
 }
@@ -435,11 +453,20 @@ void Exchange::send_request(std::string_view head, std::string_view held, const 
     worker_.counters().add(Counter::backpressure_pauses);
     client_->pause_reading(true);
   }
-  if (backend_->unsent_bytes() > 0 && !backend_->connecting() && send_due_ == MonoTime::max()) {
-    send_mark_ = backend_->accepted_bytes();
-    send_due_ = worker_.now() + settings_->send_timeout;
-    rearm();
-  }
+  if (backend_->unsent_bytes() > 0 && !backend_->connecting()) arm_for_send();
+}
+
+// A backend that reads nothing of the request for a while holds a connection for nothing.
+void Exchange::arm_for_send() {
+  if (send_due_ != MonoTime::max()) return;
+  send_mark_ = backend_->accepted_bytes();
+  send_due_ = worker_.now() + settings_->send_timeout;
+  rearm();
+}
+
+void Exchange::on_backend_blocked() {
+  connect_due_ = MonoTime::max();
+  arm_for_send();
 }
 
 void Exchange::on_backend_writable() {

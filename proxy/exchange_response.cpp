@@ -37,7 +37,7 @@ void Exchange::on_backend_head(const http::ResponseHead &head) {
     worker_.counters().add(class_counter(status_));
   }
   if (upstream_ != nullptr) upstream_->note_success(view_.backend);
-  worker_.backend_stats().cells[view_.backend].up.store(true, std::memory_order_relaxed);
+  worker_.note_backend(view_.backend, true);
   if (!request_complete_) {  // an early answer: what is left of the request is nobody's (2.8)
     discard_request_ = true;
     keep_alive_ = false;
@@ -118,6 +118,7 @@ void Exchange::send_client_head(const http::ResponseHead &head) {
   if (worker_.draining()) keep_alive_ = false;
   client_framing_ = how.framing;
   how.keep_alive = keep_alive_;
+  how.date = worker_.http_date();
   how.http10 = http10_;
   how.event_stream = event_stream_;
   const bool has_id = head.fields.find(http::FieldId::mcp_session_id) != nullptr;

@@ -171,10 +171,9 @@ void Exchange::ask_admission(const http::RequestHead &head, Transport transport)
 }
 
 void Exchange::on_admit(const AdmitAnswer &answer) {
-  if (phase_ != Phase::admitting) {  // answered too late for us: give the slot back
-    if (answer.admitted) release(ReleaseReason::late);
-    return;
-  }
+  // Too late for us: whatever ended the wait has cancelled the admission, which gives the slot
+  // back.
+  if (phase_ != Phase::admitting) return;
   if (!answer.admitted) {
     worker_.counters().add(Counter::sessions_refused);
     const bool down = answer.reason == RefuseReason::sessiond_down;

@@ -17,6 +17,8 @@ namespace {
 // Below it the channel is fed the next shard of the snapshot, or activity; far enough from the
 // bound that neither can be what mutes the link.
 constexpr size_t kFeedBelowBytes = 512 * 1024;
+// Stats told out of turn keep this distance: a backend may flap with every request.
+constexpr Millis kStatsGapMin{100};
 // Answers kept while the link is muted; a sessiond that gathers more than this has lost its way.
 constexpr size_t kKeptMax = 16 * 1024;
 
@@ -224,8 +226,15 @@ void SessionLink::report_activity() {
   }
 }
 
+void SessionLink::want_stats() {
+  const MonoTime now = clock_.now();
+  stats_due_ = now;  // with the next tick, when they cannot go now
+  if (state_ == State::up && !muted_ && now - stats_told_ >= kStatsGapMin) report_stats();
+}
+
 void SessionLink::report_stats() {
-  stats_due_ = clock_.now() + options_.timing.stats_interval;
+  stats_told_ = clock_.now();
+  stats_due_ = stats_told_ + options_.timing.stats_interval;
   link::Stats stats = handler_.stats();
   // Thousands of backends do not fit a line; the first ones are better than none.
   while (!stats.backends.empty() && link::encode(stats).size() >= kLinkLineBytesMax) {

@@ -87,6 +87,8 @@ class SessionLink final : private UnixChannel::Handler {
   void report_ended(link::Ended ended);
   // sessiond may have missed something: a fresh snapshot follows within an activity interval.
   void want_snapshot() noexcept { snapshot_wanted_ = true; }
+  // The totals go out now, or with the next tick where the last ones are hardly older.
+  void want_stats();
   void set_policy_names(std::vector<std::string> names);
 
  private:
@@ -156,6 +158,7 @@ class SessionLink final : private UnixChannel::Handler {
   std::unique_ptr<UnixChannel> channel_;
   MonoTime last_heard_{};
   MonoTime stats_due_{};
+  MonoTime stats_told_{};
   std::string last_complaint_;  // said once, not at every attempt
 
   bool in_snapshot_ = false;

@@ -19,6 +19,12 @@ void SessionRecord::begin(ExchangeRef exchange, bool expects_messages) {
       {exchange, expects_messages ? Running::Hold::unclassified : Running::Hold::none, false});
 }
 
+// A streamable session and a listen begin with a message; the GET of a legacy session is none.
+void SessionRecord::begin_opening(ExchangeRef exchange) {
+  running_.push_back({exchange, Running::Hold::none, false, true});
+  if (identity.transport != Transport::sse) ++requests_;
+}
+
 Running *SessionRecord::find(ExchangeRef exchange) {
   const auto at = std::find_if(running_.begin(), running_.end(),
                                [&](const Running &r) { return r.ref == exchange; });
@@ -106,7 +112,7 @@ bool SessionRecord::finish(ExchangeRef exchange, SessionRegistry::Finish how,
   last_use_ = now;
   std::erase_if(running_, [&](const Running &r) { return r.ref == exchange; });
 
-  bool moved = hold != Running::Hold::none;
+  bool moved = hold != Running::Hold::none || running->opening;
   bool complete = hold == Running::Hold::not_understood;
   for (Pending &pending : pending_) {
     if (pending.exchange != exchange || pending.expires != Pending::kWhileExchangeRuns) continue;

@@ -38,6 +38,7 @@ struct Running {
   ExchangeRef ref;
   Hold hold = Hold::none;
   bool stream = false;
+  bool opening = false;  // it made the session: its end is the first time to tell the count
 };
 
 class SessionRecord {
@@ -52,6 +53,7 @@ class SessionRecord {
 
   // ---- exchanges; every function that returns bool says whether clock, count or flight moved ----
   void begin(ExchangeRef exchange, bool expects_messages);
+  void begin_opening(ExchangeRef exchange);  // counts the message the session begins with
   bool classify(ExchangeRef exchange, std::span<const mcp::RpcMessage> messages,
                 const ActivityRules &rules, MonoTime now);
   void add_stream(ExchangeRef exchange);

@@ -44,6 +44,14 @@ bool SessionRegistry::begin(std::string_view session, std::string_view user, Exc
   return true;
 }
 
+bool SessionRegistry::knows(std::string_view session, std::string_view user) const {
+  const SessionKeyView key(session);
+  Shard &shard = shard_of(key.hash);
+  const std::lock_guard lock(shard.mutex);
+  const SessionRecord *record = shard.find(key);
+  return record != nullptr && equal_constant_time(record->identity.user, user);
+}
+
 void SessionRegistry::classify(std::string_view session, ExchangeRef exchange,
                                std::span<const mcp::RpcMessage> messages) {
   const SessionKeyView key(session);
@@ -100,7 +108,7 @@ Millis SessionRegistry::finish(std::string_view session, ExchangeRef exchange, F
 void SessionRegistry::bind(SessionIdentity identity, bool persistent, ExchangeRef exchange) {
   const MonoTime now = clock_.now();
   SessionRecord record(std::move(identity), persistent, now, now);
-  record.begin(exchange, false);
+  record.begin_opening(exchange);
   (void)add(std::move(record));  // ignoring: a freshly minted id is not there yet
 }
 
@@ -144,11 +152,14 @@ std::variant<EndedSession, StillAlive, UnknownSession> SessionRegistry::drop_if_
   return shard.take(at, reason, now);
 }
 
-void SessionRegistry::stream_told(std::string_view session, bool opened) {
+bool SessionRegistry::stream_told(std::string_view session, bool opened) {
   const SessionKeyView key(session);
   Shard &shard = shard_of(key.hash);
   const std::lock_guard lock(shard.mutex);
-  if (SessionRecord *record = shard.find(key)) record->streams_told += opened ? 1 : -1;
+  SessionRecord *const record = shard.find(key);
+  if (record == nullptr) return false;
+  record->streams_told += opened ? 1 : -1;
+  return true;
 }
 
 bool SessionRegistry::set_persistent(std::string_view session, bool persistent) {

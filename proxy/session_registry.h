@@ -100,6 +100,8 @@ class SessionRegistry {
   // A GET stream passes `counts_messages` false and is registered as a stream with add_stream().
   bool begin(std::string_view session, std::string_view user, ExchangeRef exchange,
              bool expects_messages, SessionView &out);
+  // Whether begin() would find the session; starts and holds nothing.
+  bool knows(std::string_view session, std::string_view user) const;
   // Notes the messages of the exchange's body, once known (also for a legacy POST). `messages` may
   // be empty: not understood, then it counts as one request that holds until finish().
   void classify(std::string_view session, ExchangeRef exchange,
@@ -146,7 +148,8 @@ class SessionRegistry {
   bool restore(const link::Record &record, BackendId backend);
   // A stream's `opened` or `closed` is now on its way to sessiond. Snapshots give the streams told,
   // not those open: a message still in a queue is then counted once, by itself.
-  void stream_told(std::string_view session, bool opened);
+  // False: the session is over, and its streams with it.
+  bool stream_told(std::string_view session, bool opened);
   // Sessions whose clock, count or flight moved since the last call, at most `max`.
   void collect_activity(size_t max, std::vector<link::ActivityEntry> &out);
   // The ids of all sessions, a shard at a time: `cursor` starts at 0; returns the next cursor, kEnd

@@ -6,6 +6,7 @@
 
 #include "common/log.h"
 #include "proxy/control.h"
+#include "proxy/http/date.h"
 #include "proxy/own_answers.h"
 #include "proxy/session_registry.h"
 
@@ -75,6 +76,14 @@ MonoTime Worker::now() {
     now_fresh_ = true;
   }
   return now_;
+}
+
+std::string_view Worker::http_date() {
+  if (now() < date_until_) return date_;
+  const WallTime wall = context_.clock.wall();
+  date_ = http::http_date(wall);
+  date_until_ = now() + Millis{1000} - wall.time_since_epoch() % Millis{1000};
+  return date_;
 }
 
 void Worker::bury(std::unique_ptr<Buried> object) {
@@ -220,6 +229,19 @@ OwnHealth Worker::own_health(std::string_view target, bool users) {
   return {200, degraded_health(draining(), counts, users)};
 }
 
+bool Worker::any_backend_up() {
+  if (upstream_sets_.empty() || upstream_sets_.back().upstreams.empty()) return true;
+  const auto &upstreams = upstream_sets_.back().upstreams;
+  return std::any_of(upstreams.begin(), upstreams.end(),
+                     [this](const auto &upstream) { return upstream->any_up(now()); });
+}
+
+void Worker::note_backend(BackendId backend, bool up) {
+  std::atomic<bool> &known = context_.backend_stats.cells[backend].up;
+  if (known.load(std::memory_order_relaxed) == up) return;
+  if (known.exchange(up, std::memory_order_relaxed) != up) context_.control.backend_changed();
+}
+
 AccessWriter *Worker::access_writer(const Config &config, size_t index) {
   const AccessLog &wanted = config.access_logs[index];
   for (const auto &writer : access_writers_) {
@@ -275,11 +297,6 @@ void Worker::on_tick() {
     if (pool) pool->sweep(now());
   }
   for (const auto &log : access_writers_) log->flush();
-  bool up = upstream_sets_.empty() || upstream_sets_.back().upstreams.empty();
-  if (!upstream_sets_.empty()) {
-    for (const auto &upstream : upstream_sets_.back().upstreams) up = up || upstream->any_up(now());
-  }
-  any_backend_up_.store(up, std::memory_order_relaxed);
   while (upstream_sets_.size() > 1 && upstream_sets_.front().config.expired()) {
     upstream_sets_.erase(upstream_sets_.begin());
   }
@@ -327,7 +344,7 @@ void Worker::on_message(SwapConfig &message) {
   // is lost.
   acceptors_.clear();
   for (size_t i = 0; i < message.listener_fds.size(); ++i) {
-    UniqueFd fd(message.listener_fds[i]);
+    UniqueFd &fd = message.listener_fds[i];
     if (fd && !stopping_) acceptors_.push_back(std::make_unique<Acceptor>(*this, std::move(fd), i));
   }
 }

@@ -3,7 +3,6 @@
 // in it.
 #pragma once
 
-#include <atomic>
 #include <deque>
 #include <memory>
 #include <string>
@@ -63,7 +62,6 @@ class Worker {
   // The thread's body: runs until StopWorker has been obeyed.
   void run();
   const Counters &counters() const noexcept { return counters_; }  // any thread may read
-  bool any_backend_up() const noexcept { return any_backend_up_.load(std::memory_order_relaxed); }
 
   // ---- services for what the worker owns ----
   uint32_t index() const noexcept { return index_; }
@@ -78,6 +76,7 @@ class Worker {
   const std::shared_ptr<const Config> &config() const noexcept { return config_; }
   MonoTime now();  // constant within a turn of the loop, but for long ones
   const Clock &clock() const noexcept { return context_.clock; }
+  std::string_view http_date();  // the value of a Date field; valid until the next call
   bool draining() const noexcept { return draining_ || stopping_; }
 
   // Destroys at the end of the turn.
@@ -101,6 +100,8 @@ class Worker {
   void delete_at_backend(DeleteAtBackend order);
   void call_done(BackendCall &call);
   OwnHealth own_health(std::string_view target, bool users);
+  // The last word of whoever tried a backend; a change is told to sessiond at once.
+  void note_backend(BackendId backend, bool up);
   AccessWriter *access_writer(const Config &config, size_t index);
 
   // ---- connections ----
@@ -126,6 +127,7 @@ class Worker {
   void on_message(DrainWorker &message);
   void on_message(StopWorker &message);
   void build_upstreams();
+  bool any_backend_up();
   void start_call(const DeleteAtBackend &order);
   void stop_streams();
   Exchange *find(uint64_t id) noexcept;
@@ -163,11 +165,12 @@ class Worker {
   MonoTime now_{};
   MonoTime stop_due_ = MonoTime::max();
   MonoTime accept_trouble_logged_{};
+  MonoTime date_until_{};
+  std::string date_;
   LogLimit fault_log_;
   LogLimit call_log_;
   LogLimit handshake_log_;
   unsigned ticks_ = 0;
-  std::atomic<bool> any_backend_up_{true};
   bool now_fresh_ = false;
   bool accepting_paused_ = false;
   bool draining_ = false;

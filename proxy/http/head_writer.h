@@ -51,6 +51,7 @@ struct ResponseForwarding {
   bool event_stream = false;  // sets X-Accel-Buffering: no, and no-transform in Cache-Control
   SessionIdRule session_rule = SessionIdRule::keep;
   std::string_view session_id = {};
+  std::string_view date = {};  // for an answer that has no Date (9110 6.6.1); empty: none is added
   std::span<const ExtraField> set = {};
 };
 // With head.has_declared_length (HEAD, 304) the backend's Content-Length is written instead of
@@ -64,6 +65,7 @@ struct OwnResponse {
   std::string_view body = {};
   bool head_only = false;  // answer to HEAD: the length is declared, the body left out
   bool keep_alive = true;
+  std::string_view date = {};               // empty: no Date
   std::span<const ExtraField> fields = {};  // Retry-After, Allow, …
 };
 void write_own_response(std::string &out, const OwnResponse &response);

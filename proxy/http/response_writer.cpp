@@ -41,6 +41,7 @@ constexpr ReasonRow kReasons[] = {
 };
 
 constexpr std::string_view kNoTransform = "no-transform";
+constexpr std::string_view kDate = "Date";
 
 // 9110 6.4.1: these never have content, and no field that would announce some (8.6; 9112 6.1).
 bool has_no_content(int status) noexcept { return status < 200 || status == 204; }
@@ -60,9 +61,13 @@ class ResponseWriter {
 
   void write() {
     write_status_line(out_, head_.status, head_.reason);
+    bool dated = how_.date.empty() || head_.status < 200;
     for (const Field &field : head_.fields.all()) {
-      if (is_kept(field)) out_.field(field.name, field.value);
+      if (!is_kept(field)) continue;
+      out_.field(field.name, field.value);
+      dated = dated || is_date(field);
     }
+    if (!dated) out_.field(kDate, how_.date);
     if (how_.session_rule == SessionIdRule::replace) out_.field("Mcp-Session-Id", how_.session_id);
     if (how_.event_stream) write_stream_fields();
     overrides_.write(out_);
@@ -71,6 +76,9 @@ class ResponseWriter {
   }
 
  private:
+  static bool is_date(const Field &field) noexcept {
+    return field.name.size() == kDate.size() && iequals(field.name, kDate);
+  }
   bool is_kept(const Field &field) const noexcept {
     if (field.hop_by_hop || overrides_.has(field.id, field.name)) return false;
     switch (field.id) {
@@ -146,6 +154,7 @@ void write_own_response(std::string &out, const OwnResponse &response) {
     if (!response.body.empty()) buffer.field("Content-Type", response.content_type);
     buffer.field("Content-Length", response.body.size());
   }
+  if (!response.date.empty()) buffer.field(kDate, response.date);
   for (const ExtraField &field : response.fields) {
     if (!field.value.empty()) buffer.field(field.name, field.value);
   }

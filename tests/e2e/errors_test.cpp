@@ -111,6 +111,27 @@ HF_TEST(garbage_instead_of_an_answer_is_502) {
   }
 }
 
+HF_TEST(a_backend_session_id_nobody_could_send_back_is_502_and_gives_the_slot_back) {
+  for (const std::string &id :
+       {std::string(4097, 's'), std::string("a b"), std::string("\xc3\xa9"), std::string()}) {
+    ScriptedBackend backend([&](Peer &peer) {
+      if (peer.read_request().empty()) return;
+      peer.answer(200, "application/json", kOpened, "Mcp-Session-Id: " + id + "\r\n");
+      HF_CHECK(peer.wait_closed());
+    });
+    PairOptions options = behind(backend.port());
+    options.sessiond = "max_sessions 1;";
+    const Pair pair(options);
+    for (int i = 0; i < 3; ++i) {  // with the slot lost, the second would be 503
+      StreamableClient client(pair.proxy_port());
+      check_refusal(client.initialize("7"), 502, -32000, "7");
+      HF_EQ(client.session(), "");
+      pair.wait_sessions(0);
+    }
+    HF_EQ(backend.failure(), "");
+  }
+}
+
 HF_TEST(a_backend_that_closes_without_an_answer_is_502) {
   check_refusal(call_through(""), 502, -32000, "5");
 }
@@ -181,6 +202,7 @@ int main() {
       HF_UNIT(a_call_has_no_time_limit_of_its_own),
       HF_UNIT(a_body_over_the_limit_is_413_and_not_forwarded),
       HF_UNIT(garbage_instead_of_an_answer_is_502),
+      HF_UNIT(a_backend_session_id_nobody_could_send_back_is_502_and_gives_the_slot_back),
       HF_UNIT(a_backend_that_closes_without_an_answer_is_502),
       HF_UNIT(a_cut_json_answer_never_looks_complete),
       HF_UNIT(a_cut_event_stream_never_looks_complete),

@@ -38,6 +38,10 @@ if(TARGET holdfast-proxy AND TARGET holdfast-sessiond AND TARGET holdfastctl)
     e2e(${name})
   endforeach()
   e2e(tls)
+  # The data path by its bytes.
+  foreach(name deadlines expect wire_requests wire_responses)
+    e2e(${name})
+  endforeach()
 endif()
 
 # scripts/run.sh, with the programs of this build.

@@ -225,6 +225,7 @@ HF_TEST(a_client_that_leaves_gives_the_slot_back_before_and_after_the_answer) {
 
 HF_TEST(what_is_released_by_a_worker_is_released_at_sessiond_once) {
   Rig t;
+  t.bind(kId);
   t.link_up();
   t.admit("session-a", {0, 1});
   HF_CHECK(t.heard<link::Admit>());
@@ -232,7 +233,7 @@ HF_TEST(what_is_released_by_a_worker_is_released_at_sessiond_once) {
   HF_CHECK(t.answer(0).admitted);
   t.control->report(link::Released{"session-a", ReleaseReason::backend_refused});
   t.control->report(link::Released{"session-a", ReleaseReason::backend_refused});
-  t.control->report(link::Opened{"other", 1, StreamKind::get});
+  t.control->report(link::Opened{kId, 1, StreamKind::get});
   HF_CHECK(t.heard<link::Opened>());
   HF_EQ(t.sessiond.all<link::Released>().size(), size_t{1});
 }
@@ -380,6 +381,33 @@ HF_TEST(stream_reports_are_counted_when_they_are_told) {
   HF_EQ(t.registry.record(kId, t.backends).value().streams, 0);
 }
 
+HF_TEST(of_a_session_that_is_over_no_stream_is_told_any_more) {
+  Rig t;
+  t.bind(kId);
+  t.link_up();
+  t.control->report(link::Opened{kId, 1, StreamKind::get});
+  HF_CHECK(t.heard<link::Opened>());
+  t.control->session_ended(t.registry.end(kId, EndReason::client_delete).value());
+  t.control->report(link::Closed{kId, 1, StreamReason::session_ended, 0, 0});
+  t.control->report(link::Opened{kId, 2, StreamKind::get});
+  t.control->report(link::Released{"nothing", ReleaseReason::late});
+  t.sessiond.say(link::Ping{1});
+  HF_CHECK(t.heard<link::Pong>());
+  HF_CHECK(t.heard<link::Ended>());
+  HF_EQ(t.sessiond.all<link::Closed>().size(), 0u);
+  HF_EQ(t.sessiond.all<link::Opened>().size(), 1u);
+}
+
+HF_TEST(a_backend_that_changes_is_told_before_the_next_stats_are_due) {
+  Rig t;
+  t.options.timing.stats_interval = std::chrono::hours{1};
+  t.link_up();
+  HF_CHECK(t.heard<link::Stats>());  // the first ones come with the link
+  t.control->backend_changed();
+  t.control->backend_changed();
+  HF_CHECK(t.heard<link::Stats>(2));
+}
+
 HF_TEST(too_many_reports_are_replaced_by_a_snapshot_and_settled_admissions_are_not_lost) {
   std::promise<void> entered;
   std::promise<void> go_on;
@@ -499,6 +527,8 @@ int main() {
       HF_UNIT(restoring_ends_for_all_workers_when_sessiond_has_handed_everything_back),
       HF_UNIT(restoring_ends_by_itself_when_sessiond_stays_away),
       HF_UNIT(stream_reports_are_counted_when_they_are_told),
+      HF_UNIT(of_a_session_that_is_over_no_stream_is_told_any_more),
+      HF_UNIT(a_backend_that_changes_is_told_before_the_next_stats_are_due),
       HF_UNIT(too_many_reports_are_replaced_by_a_snapshot_and_settled_admissions_are_not_lost),
       HF_UNIT(reload_and_drain_reach_the_process_and_the_outcome_sessiond),
       HF_UNIT(what_was_reported_before_stop_is_still_told),

@@ -64,6 +64,12 @@ inline std::vector<link::Record> all_records(const SessionRegistry &registry,
   return records;
 }
 
+// That a session was opened is not what most tests ask about.
+inline void forget_activity(SessionRegistry &registry) {
+  std::vector<link::ActivityEntry> told;
+  registry.collect_activity(SIZE_MAX, told);
+}
+
 // One session of alice, bound at the clock's start; its opening exchange has finished.
 struct RegistryFixture {
   FakeClock clock;
@@ -74,6 +80,7 @@ struct RegistryFixture {
                            Transport transport = Transport::streamable) {
     registry.set_policies({policy("", Millis{60'000}, std::move(activity))});
     bind(kId, transport);
+    forget_activity(registry);
   }
   void bind(const std::string &id, Transport transport = Transport::streamable,
             const std::string &user = kAlice, const std::string &policy_name = "") {

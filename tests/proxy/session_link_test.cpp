@@ -94,6 +94,7 @@ struct Rig {
         {id, kAlice, "", Transport::streamable, 0, "backend-id", "/mcp", "127.0.0.1", "ide", "1"},
         false, kOpener);
     registry.finish(id, kOpener, SessionRegistry::Finish::answered);
+    holdfast::proxy::test::forget_activity(registry);
   }
   void request_in(const std::string &id) {
     SessionView view;
@@ -313,7 +314,7 @@ HF_TEST(activity_is_reported_when_something_moved_and_only_then) {
   HF_EQ(first.sessions.size(), size_t{1});
   HF_EQ(first.sessions[0].session, kId);
   HF_EQ(first.sessions[0].in_flight, 1);
-  HF_EQ(first.sessions[0].requests, 1);
+  HF_EQ(first.sessions[0].requests, 2);  // with its initialize
   t.registry.finish(kId, kFirst, SessionRegistry::Finish::answered);
   HF_CHECK(t.wait_for<link::Activity>(2));
   HF_EQ(t.sessiond.all<link::Activity>()[1].sessions.at(0).in_flight, 0);
@@ -352,6 +353,16 @@ HF_TEST(stats_come_at_their_interval_and_always_fit_a_line) {
   const auto stats = t.sessiond.all<link::Stats>()[0];
   HF_EQ(stats.counters.at(0).second, 12);
   HF_CHECK(!stats.backends.empty() && stats.backends.size() < 4096);
+}
+
+HF_TEST(stats_wanted_at_once_go_now_or_with_the_next_tick_and_never_more_often) {
+  Rig t([](LinkOptions &o) { o.timing.stats_interval = std::chrono::hours{1}; });
+  t.link->want_stats();  // without a link nothing happens
+  t.link_up();
+  HF_CHECK(t.wait_for<link::Stats>());
+  for (int i = 0; i < 100; ++i) t.link->want_stats();
+  HF_CHECK(t.wait_for<link::Stats>(2));
+  HF_CHECK(t.sessiond.all<link::Stats>().size() < 100);
 }
 
 HF_TEST(a_wanted_snapshot_follows_within_an_interval) {
@@ -575,6 +586,7 @@ int main() {
       HF_UNIT(activity_is_reported_when_something_moved_and_only_then),
       HF_UNIT(much_activity_is_reported_in_lines_of_bounded_length),
       HF_UNIT(stats_come_at_their_interval_and_always_fit_a_line),
+      HF_UNIT(stats_wanted_at_once_go_now_or_with_the_next_tick_and_never_more_often),
       HF_UNIT(a_wanted_snapshot_follows_within_an_interval),
       HF_UNIT(changed_policy_names_are_said_in_a_new_hello_and_unchanged_ones_are_not),
       HF_UNIT(ends_are_repeated_after_a_reconnect_until_acknowledged),

@@ -127,9 +127,41 @@ HF_TEST(the_activity_table_decides_which_messages_move_the_clock) {
     t.finish(kFirst);
     std::vector<link::ActivityEntry> entries;
     t.registry.collect_activity(500, entries);
-    const int64_t requests = entries.empty() ? 0 : entries[0].requests;
+    const int64_t requests = entries.empty() ? 0 : entries[0].requests - 1;  // its initialize
     if (requests != c.requests) HF_FAIL(std::string(c.name) + ": request count");
   }
+}
+
+HF_TEST(what_opened_a_session_is_its_first_request_where_it_was_a_message) {
+  struct Case {
+    Transport transport;
+    int64_t requests;
+  };
+  for (const Case &c :
+       {Case{Transport::streamable, 1}, Case{Transport::listen, 1}, Case{Transport::sse, 0}}) {
+    FakeClock clock;
+    SessionRegistry registry{clock};
+    registry.bind({kId, kAlice, "", c.transport, 0, "", "/mcp", "", "", ""}, false, kOpener);
+    BackendDirectory backends;
+    Backend backend;
+    backend.name = "b";
+    (void)backends.intern(backend);
+    HF_EQ(registry.record(kId, backends).value().requests, c.requests);
+    registry.finish(kId, kOpener, SessionRegistry::Finish::answered);
+    std::vector<link::ActivityEntry> told;
+    registry.collect_activity(500, told);
+    HF_EQ(told.size(), 1u);
+    HF_EQ(told[0].requests, c.requests);
+  }
+}
+
+HF_TEST(knowing_a_session_holds_nothing_and_is_for_its_user_only) {
+  RegistryFixture t;
+  HF_CHECK(t.registry.knows(kId, kAlice));
+  HF_CHECK(!t.registry.knows(kId, "bob"));
+  HF_CHECK(!t.registry.knows("nobody-knows-this-id", kAlice));
+  HF_CHECK(t.droppable());
+  HF_CHECK(!t.registry.knows(kId, kAlice));
 }
 
 HF_TEST(a_counting_request_moves_the_clock_again_when_it_is_answered) {
@@ -426,7 +458,7 @@ HF_TEST(activity_lists_each_moved_session_once) {
   HF_EQ(entries[0].session, kId);
   HF_EQ(entries[0].idle_ms, 2000);
   HF_EQ(entries[0].in_flight, 0);
-  HF_EQ(entries[0].requests, 2);
+  HF_EQ(entries[0].requests, 3);  // with its initialize
   entries.clear();
   t.registry.collect_activity(500, entries);
   HF_CHECK(entries.empty());
@@ -557,7 +589,7 @@ HF_TEST(a_snapshot_walks_all_sessions_with_everything_known_of_them) {
   HF_EQ(at->age_ms, 7000);
   HF_EQ(at->idle_ms, 3000);
   HF_EQ(at->in_flight, 1);
-  HF_EQ(at->requests, 1);
+  HF_EQ(at->requests, 2);
   HF_EQ(at->streams, 1);
   HF_CHECK(at->persistent);
   HF_EQ(at->target, "/mcp");
@@ -656,6 +688,8 @@ int main() {
       HF_UNIT(end_hands_over_identity_reason_idleness_and_running_exchanges),
       HF_UNIT(exchanges_of_an_ended_session_are_ignored_afterwards),
       HF_UNIT(the_activity_table_decides_which_messages_move_the_clock),
+      HF_UNIT(what_opened_a_session_is_its_first_request_where_it_was_a_message),
+      HF_UNIT(knowing_a_session_holds_nothing_and_is_for_its_user_only),
       HF_UNIT(a_counting_request_moves_the_clock_again_when_it_is_answered),
       HF_UNIT(a_response_on_another_stream_moves_the_clock_of_its_request),
       HF_UNIT(the_answer_of_a_request_that_does_not_count_moves_nothing),

@@ -64,6 +64,14 @@ std::string Peer::read_request(Millis timeout) {
   }
 }
 
+bool Peer::wait_bytes(std::string_view text, Millis timeout) {
+  const Deadline deadline(timeout);
+  while (connection_.buffer().find(text) == std::string::npos) {
+    if (!connection_.fill(deadline.left())) return false;
+  }
+  return true;
+}
+
 bool Peer::send(std::string_view bytes) {
   const Deadline deadline(kSoon);
   while (!bytes.empty() && !deadline.over()) {

@@ -24,6 +24,8 @@ class Peer {
 
   // Head and body (by its framing, not decoded) of the next request; empty when the peer left.
   std::string read_request(Millis timeout = kSoon);
+  // Until what has come contains `text`, complete request or not; false when the peer left before.
+  bool wait_bytes(std::string_view text, Millis timeout = kSoon);
   // Everything in `bytes`; false when the peer does not take it.
   bool send(std::string_view bytes);
   // A complete answer with Content-Length.
