@@ -38,8 +38,6 @@ class UpstreamState;
 inline constexpr uint64_t kManagementBodyBytesMax = 64 * 1024;
 inline constexpr size_t kHeldBodyBytesMax =
     64 * 1024;  // a POST waits for its method at most so long
-inline constexpr size_t kOutputHighBytes = 64 * 1024;  // above: the producer is not read any more
-inline constexpr size_t kOutputLowBytes = 16 * 1024;   // below: it is again
 inline constexpr Millis kStreamWriteStall{300'000};    // a stream's client that reads nothing
 inline constexpr Millis kEndingFlush{2000};  // an ended stream's client that reads nothing
 inline constexpr Millis kBodyStall{60'000};  // a finite answer that stops coming

@@ -449,7 +449,8 @@ void Exchange::send_request(std::string_view head, std::string_view held, const 
   backend_->send(gather.pieces());
   gather.clear();
   if (request_complete_) backend_->request_sent();
-  if (backend_->unsent_bytes() > kOutputHighBytes && client_ != nullptr) {
+  // A rest is unsent: the rest of the body stays in the kernel until it is gone.
+  if (backend_->unsent_bytes() > 0 && !request_complete_ && client_ != nullptr) {
     worker_.counters().add(Counter::backpressure_pauses);
     client_->pause_reading(true);
   }

@@ -308,7 +308,9 @@ void Exchange::flush_client() {
     write_due_ = worker_.now() + write_stall();
     rearm();
   }
-  if (unsent > kOutputHighBytes && backend_) {
+  // Nothing more is read while a rest is unsent: a client that does not read costs one receive
+  // buffer at most, and the kernel's own buffers keep everybody else's pipe full.
+  if (backend_) {
     worker_.counters().add(Counter::backpressure_pauses);
     backend_->pause_reading(true);
   }
@@ -316,7 +318,6 @@ void Exchange::flush_client() {
 
 void Exchange::on_client_progress() {
   if (write_due_ != MonoTime::max() && !ending_) write_due_ = worker_.now() + write_stall();
-  if (backend_ && client_->unsent_bytes() < kOutputLowBytes) backend_->pause_reading(false);
 }
 
 void Exchange::on_client_writable() {
