@@ -20,10 +20,20 @@ bool out_of_resources(int error) {
   return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
+// What a listener is set to, the connections it accepts inherit: two system calls less for each.
+void set_for_connections(int listener) {
+  const int on = 1;
+  // ignoring both: a Unix socket has neither; without them only latency, and how soon a dead peer
+  // is noticed, suffer
+  (void)::setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  (void)::setsockopt(listener, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+}
+
 }  // namespace
 
 Acceptor::Acceptor(Worker &worker, UniqueFd fd, size_t listener)
     : worker_(worker), fd_(std::move(fd)), listener_(listener) {
+  set_for_connections(fd_.get());
   event_.reset(event_new(worker.base(), fd_.get(), EV_READ | EV_PERSIST, &on_readable_c, this));
   resume_.reset(event_new(worker.base(), -1, 0, &on_resume_c, this));
   (void)event_add(event_.get(), nullptr);
@@ -51,13 +61,6 @@ void Acceptor::on_readable() {
       return;  // EAGAIN, or a connection that was gone before we came
     }
     const std::optional<SocketAddress> peer = SocketAddress::from(address, bytes);
-    if (address->sa_family != AF_UNIX) {
-      const int on = 1;
-      (void)::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on,
-                         sizeof on);  // ignoring: only latency
-      (void)::setsockopt(fd.get(), SOL_SOCKET, SO_KEEPALIVE, &on,
-                         sizeof on);  // ignoring: heartbeats find out too
-    }
     worker_.add_client(std::move(fd), listener_, peer.value_or(SocketAddress{}));
   }
 }

@@ -157,7 +157,7 @@ void Control::Impl::report(link::ToSessiond message) {
   if (!link) return;
   const size_t bound = settles_admission(message) ? SIZE_MAX : kReportsMax;
   Command command(std::move(message));
-  if (inbox.post(std::move(command), bound)) return;
+  if (inbox.post_quietly(std::move(command), bound)) return;
   (void)note_stream(std::get<link::ToSessiond>(command));  // as told: the snapshot will do so
   reports_dropped = true;
 }
@@ -319,6 +319,8 @@ Control::~Control() = default;
 
 void Control::report(link::ToSessiond message) { impl_->report(std::move(message)); }
 
+void Control::flush() { impl_->inbox.wake(); }
+
 void Control::admit(link::Admit request, ExchangeRef waiter, WhenDown when_down) {
   if (!impl_->link) {
     AdmitAnswer answer;
@@ -327,11 +329,11 @@ void Control::admit(link::Admit request, ExchangeRef waiter, WhenDown when_down)
     answer.persistent = true;
     return impl_->post(waiter.worker, answer);
   }
-  impl_->inbox.post(Ask{std::move(request), waiter, when_down}, SIZE_MAX);
+  impl_->inbox.post_quietly(Ask{std::move(request), waiter, when_down}, SIZE_MAX);
 }
 
 void Control::cancel_admit(std::string session, ExchangeRef) {
-  if (impl_->link) impl_->inbox.post(Cancel{std::move(session)}, SIZE_MAX);
+  if (impl_->link) impl_->inbox.post_quietly(Cancel{std::move(session)}, SIZE_MAX);
 }
 
 void Control::session_ended(EndedSession ended) {

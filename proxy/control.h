@@ -1,7 +1,7 @@
 // What workers see of the control thread: the one place that speaks to sessiond and to the master.
-// report(), admit() and cancel_admit() may be called from any worker; they never block. The control
-// thread owns the SessionLink, answers drops from the registry and passes their consequences on to
-// the workers' mailboxes.
+// report(), flush(), admit() and cancel_admit() may be called from any worker; they never block.
+// The control thread owns the SessionLink, answers drops from the registry and passes their
+// consequences on to the workers' mailboxes.
 #pragma once
 
 #include <cstdint>
@@ -50,6 +50,9 @@ class Control {
   Control &operator=(const Control &) = delete;
 
   // ---- any worker thread ----
+  // Nothing of the following reaches the control thread before flush(), so that all that a worker
+  // says in a turn costs one switch of threads.
+  void flush();
   // Tells sessiond. Bounded: when too much waits, it is dropped and a fresh snapshot follows.
   void report(link::ToSessiond message);
   // Asks for a slot. Exactly one AdmitAnswer reaches the exchange's worker, within 1 s: sessiond's,

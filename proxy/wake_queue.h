@@ -1,5 +1,7 @@
 // A queue from any thread to one event loop: post() never blocks and makes fd() readable, the loop
-// drains. Bounded by whoever posts. Owned by the receiving side; outlives all senders.
+// drains. What nobody waits for can be posted quietly, since a switch of threads costs more than
+// the item; it goes with the next that wakes, in order. Bounded by whoever posts. Owned by the
+// receiving side; outlives all senders.
 #pragma once
 
 #include <sys/eventfd.h>
@@ -28,18 +30,26 @@ class WakeQueue {
 
   // Any thread. Takes the item; false: `items_max` already wait, the item is left as it was.
   bool post(T &&item, size_t items_max) {
-    bool was_empty = false;
+    const bool posted = post_quietly(std::move(item), items_max);
+    wake();
+    return posted;
+  }
+  // The same without waking the receiver: the caller sees to it that wake() or post() follows soon.
+  bool post_quietly(T &&item, size_t items_max) {
+    const std::lock_guard lock(mutex_);
+    if (items_.size() >= items_max) return false;
+    items_.push_back(std::move(item));
+    return true;
+  }
+  // Any thread. Wakes the receiver if something waits and it has not been woken for it.
+  void wake() {
     {
       const std::lock_guard lock(mutex_);
-      if (items_.size() >= items_max) return false;
-      was_empty = items_.empty();
-      items_.push_back(std::move(item));
+      if (items_.empty() || woken_) return;
+      woken_ = true;
     }
-    if (was_empty) {
-      const uint64_t one = 1;
-      (void)!write(wake_.get(), &one, sizeof one);  // ignoring: EAGAIN means it is readable already
-    }
-    return true;
+    const uint64_t one = 1;
+    (void)!write(wake_.get(), &one, sizeof one);  // ignoring: EAGAIN means it is readable already
   }
 
   // The receiving thread: the descriptor to watch, and everything that has come; replaces `out`.
@@ -51,11 +61,13 @@ class WakeQueue {
     (void)!read(wake_.get(), &wakes_count, sizeof wakes_count);  // ignoring: EAGAIN, nothing came
     const std::lock_guard lock(mutex_);
     out.swap(items_);
+    woken_ = false;
   }
 
  private:
   std::mutex mutex_;
   std::vector<T> items_;
+  bool woken_ = false;  // for what is in items_
   UniqueFd wake_;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "common/log.h"
 #include "proxy/control.h"
@@ -56,6 +57,7 @@ void Worker::run() {
   while (!stopped_) {
     if (event_base_loop(base_.get(), EVLOOP_ONCE) < 0) break;
     now_fresh_ = false;
+    if (std::exchange(control_used_, false)) context_.control.flush();
     // Burying may bury more (a connection's exchange its backend connection).
     while (!graveyard_.empty()) {
       const std::vector<std::unique_ptr<Buried>> dead = std::move(graveyard_);

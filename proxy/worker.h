@@ -70,7 +70,11 @@ class Worker {
   Scratch &scratch() noexcept { return *scratch_; }
   Counters &counters() noexcept { return counters_; }
   SessionRegistry &registry() noexcept { return context_.registry; }
-  Control &control() noexcept { return context_.control; }
+  // What is said to it is flushed at the end of the turn, all with one switch of threads.
+  Control &control() noexcept {
+    control_used_ = true;
+    return context_.control;
+  }
   BackendDirectory &backends() noexcept { return context_.backends; }
   BackendStats &backend_stats() noexcept { return context_.backend_stats; }
   const std::shared_ptr<const Config> &config() const noexcept { return config_; }
@@ -172,6 +176,7 @@ class Worker {
   LogLimit handshake_log_;
   unsigned ticks_ = 0;
   bool now_fresh_ = false;
+  bool control_used_ = false;  // in this turn
   bool accepting_paused_ = false;
   bool draining_ = false;
   bool stopping_ = false;

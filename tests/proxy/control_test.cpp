@@ -115,6 +115,20 @@ struct Rig {
     link::Admit request;
     request.session = session;
     control->admit(std::move(request), waiter, when_down);
+    control->flush();
+  }
+  // As a worker does at the end of its turn.
+  void report(link::ToSessiond message) {
+    control->report(std::move(message));
+    control->flush();
+  }
+  void cancel(const std::string &session, ExchangeRef waiter) {
+    control->cancel_admit(session, waiter);
+    control->flush();
+  }
+  void session_ended(EndedSession ended) {
+    control->session_ended(std::move(ended));
+    control->flush();
   }
   void bind(const std::string &id, Transport transport = Transport::streamable) {
     registry.bind({id, kAlice, "", transport, 0, "backend-id", "/mcp", "", "", ""}, false, kOpener);
@@ -138,7 +152,7 @@ HF_TEST(an_admission_is_asked_for_and_its_answer_reaches_the_waiting_exchange) {
   const AdmitAnswer answer = t.answer(1);
   HF_EQ(answer.exchange, uint64_t{42});
   HF_CHECK(answer.admitted && answer.persistent);
-  t.control->report(link::Bound{"session-a", kBackend, "b", "/mcp"});
+  t.report(link::Bound{"session-a", kBackend, "b", "/mcp"});
   HF_CHECK(t.heard<link::Bound>());
 }
 
@@ -162,7 +176,7 @@ HF_TEST(without_a_configured_sessiond_everything_is_admitted_at_once) {
   HF_CHECK(answer.admitted && answer.persistent);
   HF_CHECK(!t.control->restoring());
   HF_CHECK(!t.control->linked());
-  t.control->report(link::Bound{"session-a", kBackend, "b", "/mcp"});
+  t.report(link::Bound{"session-a", kBackend, "b", "/mcp"});
   t.start();
   t.stop();
 }
@@ -210,7 +224,7 @@ HF_TEST(a_client_that_leaves_gives_the_slot_back_before_and_after_the_answer) {
   t.link_up();
   t.admit("session-a", {0, 1});
   HF_CHECK(t.heard<link::Admit>());
-  t.control->cancel_admit("session-a", {0, 1});
+  t.cancel("session-a", {0, 1});
   HF_CHECK(t.heard<link::Released>());
   HF_EQ(t.sessiond.all<link::Released>()[0].reason, ReleaseReason::client_gone);
 
@@ -218,7 +232,7 @@ HF_TEST(a_client_that_leaves_gives_the_slot_back_before_and_after_the_answer) {
   HF_CHECK(t.heard<link::Admit>(2));
   t.sessiond.say(link::Admitted{"session-b", false});
   HF_CHECK(t.answer(0).admitted);
-  t.control->cancel_admit("session-b", {0, 2});
+  t.cancel("session-b", {0, 2});
   HF_CHECK(t.heard<link::Released>(2));
   HF_EQ(t.sessiond.all<link::Released>()[1].session, "session-b");
 }
@@ -231,11 +245,23 @@ HF_TEST(what_is_released_by_a_worker_is_released_at_sessiond_once) {
   HF_CHECK(t.heard<link::Admit>());
   t.sessiond.say(link::Admitted{"session-a", false});
   HF_CHECK(t.answer(0).admitted);
-  t.control->report(link::Released{"session-a", ReleaseReason::backend_refused});
-  t.control->report(link::Released{"session-a", ReleaseReason::backend_refused});
-  t.control->report(link::Opened{kId, 1, StreamKind::get});
+  t.report(link::Released{"session-a", ReleaseReason::backend_refused});
+  t.report(link::Released{"session-a", ReleaseReason::backend_refused});
+  t.report(link::Opened{kId, 1, StreamKind::get});
   HF_CHECK(t.heard<link::Opened>());
   HF_EQ(t.sessiond.all<link::Released>().size(), size_t{1});
+}
+
+HF_TEST(what_is_said_before_one_flush_travels_in_order) {
+  Rig t;
+  t.bind(kId);
+  t.link_up();
+  t.control->report(link::Opened{kId, 1, StreamKind::get});
+  t.admit("session-a", {0, 1});
+  HF_CHECK(t.heard<link::Admit>());
+  const auto &heard = t.sessiond.heard();
+  HF_CHECK(std::holds_alternative<link::Opened>(heard[heard.size() - 2]));
+  HF_CHECK(std::holds_alternative<link::Admit>(heard.back()));
 }
 
 // sessiond does not know what it was not asked for, or forgot with the link it was asked on.
@@ -243,7 +269,7 @@ HF_TEST(a_session_bound_without_a_reservation_is_told_with_a_record_of_its_own) 
   Rig t;
   t.link_up();
   t.bind(kId);
-  t.control->report(link::Bound{kId, kBackend, "backend-id", "/mcp"});
+  t.report(link::Bound{kId, kBackend, "backend-id", "/mcp"});
   HF_CHECK(t.heard<link::Snapshot>());
   HF_EQ(t.sessiond.all<link::Snapshot>()[0].record.session, kId);
   HF_EQ(t.sessiond.all<link::Snapshot>()[0].record.user, kAlice);
@@ -265,7 +291,7 @@ HF_TEST(a_reservation_does_not_outlive_its_link) {
   HF_CHECK(t.heard<link::SnapshotEnd>());
   t.registry.bind({"session-a", "-", "", Transport::streamable, 0, "b", "/mcp", "", "", ""}, false,
                   kOpener);
-  t.control->report(link::Bound{"session-a", kBackend, "b", "/mcp"});
+  t.report(link::Bound{"session-a", kBackend, "b", "/mcp"});
   HF_CHECK(t.heard<link::Snapshot>());
   HF_EQ(t.sessiond.all<link::Snapshot>()[0].record.session, "session-a");
   HF_CHECK(!t.sessiond.has<link::Bound>());
@@ -280,7 +306,7 @@ HF_TEST(an_ended_session_finishes_its_exchanges_and_is_told_to_backend_and_sessi
   SessionView view;
   t.registry.begin(kId, kAlice, {0, 5}, false, view);
   t.registry.begin(kId, kAlice, {1, 6}, false, view);
-  t.control->session_ended(std::move(*t.registry.end(kId, EndReason::admin)));
+  t.session_ended(std::move(*t.registry.end(kId, EndReason::admin)));
   HF_CHECK(t.got<FinishExchange>(0) && t.got<FinishExchange>(1));
   HF_EQ(t.workers[0].all<FinishExchange>()[0].exchange, uint64_t{5});
   HF_EQ(t.workers[0].all<FinishExchange>()[0].reason, EndReason::admin);
@@ -324,7 +350,7 @@ HF_TEST(backends_are_told_once_and_only_of_what_they_do_not_know) {
     Rig t(false);
     t.create();
     t.bind(kId, c.transport);
-    t.control->session_ended(std::move(*t.registry.end(kId, c.reason)));
+    t.session_ended(std::move(*t.registry.end(kId, c.reason)));
     t.loop.turn();
     size_t deletes = 0;
     for (const Inbox &worker : t.workers) deletes += worker.all<DeleteAtBackend>().size();
@@ -337,7 +363,7 @@ HF_TEST(deletes_are_spread_over_the_workers) {
   t.create();
   for (int i = 0; i < 10; ++i) {
     t.bind(kId);
-    t.control->session_ended(std::move(*t.registry.end(kId, EndReason::admin)));
+    t.session_ended(std::move(*t.registry.end(kId, EndReason::admin)));
   }
   t.loop.turn();
   HF_EQ(t.workers[0].all<DeleteAtBackend>().size(), size_t{5});
@@ -373,10 +399,10 @@ HF_TEST(stream_reports_are_counted_when_they_are_told) {
   t.bind(kId);
   t.link_up();
   HF_EQ(t.sessiond.all<link::Snapshot>().at(0).record.streams, 0);
-  t.control->report(link::Opened{kId, 1, StreamKind::get});
+  t.report(link::Opened{kId, 1, StreamKind::get});
   HF_CHECK(t.heard<link::Opened>());
   HF_EQ(t.registry.record(kId, t.backends).value().streams, 1);
-  t.control->report(link::Closed{kId, 1, StreamReason::complete, 0, 0});
+  t.report(link::Closed{kId, 1, StreamReason::complete, 0, 0});
   HF_CHECK(t.heard<link::Closed>());
   HF_EQ(t.registry.record(kId, t.backends).value().streams, 0);
 }
@@ -385,12 +411,12 @@ HF_TEST(of_a_session_that_is_over_no_stream_is_told_any_more) {
   Rig t;
   t.bind(kId);
   t.link_up();
-  t.control->report(link::Opened{kId, 1, StreamKind::get});
+  t.report(link::Opened{kId, 1, StreamKind::get});
   HF_CHECK(t.heard<link::Opened>());
-  t.control->session_ended(t.registry.end(kId, EndReason::client_delete).value());
-  t.control->report(link::Closed{kId, 1, StreamReason::session_ended, 0, 0});
-  t.control->report(link::Opened{kId, 2, StreamKind::get});
-  t.control->report(link::Released{"nothing", ReleaseReason::late});
+  t.session_ended(t.registry.end(kId, EndReason::client_delete).value());
+  t.report(link::Closed{kId, 1, StreamReason::session_ended, 0, 0});
+  t.report(link::Opened{kId, 2, StreamKind::get});
+  t.report(link::Released{"nothing", ReleaseReason::late});
   t.sessiond.say(link::Ping{1});
   HF_CHECK(t.heard<link::Pong>());
   HF_CHECK(t.heard<link::Ended>());
@@ -427,9 +453,9 @@ HF_TEST(too_many_reports_are_replaced_by_a_snapshot_and_settled_admissions_are_n
   HF_CHECK(entered.get_future().wait_for(seconds{10}) == std::future_status::ready);
   constexpr int64_t kFlood = 100'000;
   for (int64_t i = 0; i < kFlood; ++i) {
-    t.control->report(link::Opened{kId, i, StreamKind::post});
+    t.report(link::Opened{kId, i, StreamKind::post});
   }
-  t.control->report(link::Bound{"session-a", kBackend, "b", "/mcp"});
+  t.report(link::Bound{"session-a", kBackend, "b", "/mcp"});
   go_on.set_value();
   HF_CHECK(t.heard<link::SnapshotEnd>(2));
   HF_CHECK(t.heard<link::Bound>());
@@ -461,7 +487,7 @@ HF_TEST(what_was_reported_before_stop_is_still_told) {
   Rig t;
   t.link_up();
   t.bind(kId);
-  t.control->session_ended(std::move(*t.registry.end(kId, EndReason::shutdown)));
+  t.session_ended(std::move(*t.registry.end(kId, EndReason::shutdown)));
   t.control->stop();
   HF_CHECK(t.wait([&] { return !t.sessiond.connected(); }));
   HF_CHECK(t.sessiond.has<link::Ended>());
@@ -489,7 +515,7 @@ HF_TEST(every_admission_from_any_thread_is_answered_exactly_once) {
       for (uint64_t i = 0; i < kEach; ++i) {
         const uint64_t exchange = n * kEach + i;
         t.admit("session-" + std::to_string(exchange), {n % kWorkers, exchange});
-        t.control->report(link::Opened{"noise", static_cast<int64_t>(i), StreamKind::get});
+        t.report(link::Opened{"noise", static_cast<int64_t>(i), StreamKind::get});
         (void)t.control->linked();
         (void)t.control->http_socket();
       }
@@ -518,6 +544,7 @@ int main() {
       HF_UNIT(a_sessiond_that_answers_too_late_gets_its_slot_back),
       HF_UNIT(a_client_that_leaves_gives_the_slot_back_before_and_after_the_answer),
       HF_UNIT(what_is_released_by_a_worker_is_released_at_sessiond_once),
+      HF_UNIT(what_is_said_before_one_flush_travels_in_order),
       HF_UNIT(a_session_bound_without_a_reservation_is_told_with_a_record_of_its_own),
       HF_UNIT(a_reservation_does_not_outlive_its_link),
       HF_UNIT(an_ended_session_finishes_its_exchanges_and_is_told_to_backend_and_sessiond),
