@@ -37,10 +37,10 @@ class UpstreamState;
 
 inline constexpr uint64_t kManagementBodyBytesMax = 64 * 1024;
 inline constexpr size_t kHeldBodyBytesMax =
-    64 * 1024;  // a POST waits for its method at most so long
-inline constexpr Millis kStreamWriteStall{300'000};    // a stream's client that reads nothing
-inline constexpr Millis kEndingFlush{2000};  // an ended stream's client that reads nothing
-inline constexpr Millis kBodyStall{60'000};  // a finite answer that stops coming
+    64 * 1024;                                       // a POST waits for its method at most so long
+inline constexpr Millis kStreamWriteStall{300'000};  // a stream's client that reads nothing
+inline constexpr Millis kEndingFlush{2000};          // an ended stream's client that reads nothing
+inline constexpr Millis kBodyStall{60'000};          // a finite answer that stops coming
 inline constexpr Millis kShortStream{
     1000};  // answers as streams shorter than this are not reported
 inline constexpr Millis kDetachedMax{600'000};     // a backend that goes on for a client that left
