@@ -18,6 +18,7 @@ constexpr int kReadsPerTurn = 4;      // then other connections get their turn
 constexpr uint8_t kInterimMax = 8;    // 1xx answers per exchange
 constexpr Millis kTrustedIdle{1000};  // idle for longer: ask the kernel before reusing
 constexpr Millis kIdleDefault{4000};  // Node and uvicorn close after 5 s
+constexpr timeval kNextTurn{0, 0};
 
 // N of "Keep-Alive: timeout=N", less one second for the way.
 Millis announced_idle(std::string_view keep_alive) {
@@ -37,6 +38,8 @@ std::string_view to_word(BackendFault fault) noexcept {
   switch (fault) {
     case BackendFault::connect_refused:
       return "connect_refused";
+    case BackendFault::tls_failed:
+      return "tls_failed";
     case BackendFault::closed_early:
       return "closed_early";
     case BackendFault::cut:
@@ -80,7 +83,10 @@ BackendConn::BackendConn(Private, Worker &worker, BackendId backend, UniqueFd fd
       event_new(worker.base(), stream_.fd(), EV_READ | EV_PERSIST, &on_readable_c, this));
 }
 
-BackendConn::~BackendConn() = default;
+// Peers of TLS are told that the end is one.
+BackendConn::~BackendConn() {
+  if (request_sent_ && output_.unsent_bytes() == 0) stream_.close_notify();
+}
 
 void BackendConn::begin(BackendUser &user, http::Method method) {
   user_ = &user;
@@ -97,7 +103,7 @@ void BackendConn::send(std::span<const iovec> pieces) {
     if (accepted_bytes() == 0) output_.hold(pieces);
     return;
   }
-  if (state_ == State::connecting) {
+  if (connecting()) {
     output_.hold(pieces);
     return;
   }
@@ -105,7 +111,7 @@ void BackendConn::send(std::span<const iovec> pieces) {
     case Output::Status::sent:
       return;
     case Output::Status::pending:
-      set_write_interest(true);
+      if (!stream_.writes_when_readable()) set_write_interest(true);
       return;
     case Output::Status::failed:
       // The backend may have answered before it stopped reading (413 and close): its answer, or the
@@ -133,7 +139,7 @@ void BackendConn::rest(MonoTime now, BackendPool &pool) {
 
 bool BackendConn::wake(MonoTime now) {
   pool_ = nullptr;
-  bool alive = now - idle_since_ < idle_max_;
+  bool alive = now - idle_since_ < idle_max_ && !stream_.holds_input();
   if (alive && now - idle_since_ > kTrustedIdle) {
     char byte = 0;
     const ssize_t n = ::recv(stream_.fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
@@ -152,12 +158,13 @@ bool BackendConn::wake(MonoTime now) {
 }
 
 void BackendConn::pause_reading(bool paused) {
-  if (paused == paused_ || state_ == State::connecting || state_ == State::dead) return;
+  if (paused == paused_ || connecting() || state_ == State::dead) return;
   paused_ = paused;
   if (paused) {
     (void)event_del(read_event_.get());
   } else {
     (void)event_add(read_event_.get(), nullptr);
+    wait_for_more();
   }
 }
 
@@ -184,15 +191,49 @@ void BackendConn::on_writable() {
            std::strerror(error));
       return;
     }
-    state_ = State::busy;
     (void)event_add(read_event_.get(), nullptr);
+    state_ = State::busy;
+    if (worker_.pool(backend_).speaks_tls() && !begin_handshake()) return;
   }
+  if (state_ == State::handshaking) {
+    shake_hands();
+  } else {
+    flush();
+  }
+}
+
+bool BackendConn::begin_handshake() {
+  state_ = State::handshaking;
+  stream_.set_tls(worker_.pool(backend_).make_tls(stream_.fd()));
+  if (stream_.tls() != nullptr) return true;
+  fail(BackendFault::tls_failed, "out of memory");
+  return false;
+}
+
+void BackendConn::shake_hands() {
+  switch (stream_.tls()->handshake()) {
+    case TlsStream::Handshake::waiting:
+      set_write_interest(stream_.reads_when_writable());
+      return;
+    case TlsStream::Handshake::failed:
+      fail(BackendFault::tls_failed, stream_.tls()->fault().c_str());
+      return;
+    case TlsStream::Handshake::done:
+      state_ = State::busy;
+      flush();
+      return;
+  }
+}
+
+void BackendConn::flush() {
   switch (output_.flush(stream_)) {
     case Output::Status::sent:
       set_write_interest(false);
+      if (stream_.reads_when_writable()) read_again();
       if (user_ != nullptr) user_->on_backend_writable();
       return;
     case Output::Status::pending:
+      set_write_interest(!stream_.writes_when_readable());
       if (user_ != nullptr) user_->on_backend_blocked();
       return;
     case Output::Status::failed:
@@ -202,7 +243,28 @@ void BackendConn::on_writable() {
   }
 }
 
+// Sees to what only TLS needs: the kernel does not know what lies decrypted here, nor that a read
+// waits for room to write. The next turn of the loop, so that others have theirs.
+void BackendConn::wait_for_more() {
+  if (stream_.tls() == nullptr) return;
+  const bool open = state_ == State::idle || (state_ == State::busy && user_ != nullptr);
+  if (!open || paused_) return;
+  if (stream_.reads_when_writable()) set_write_interest(true);
+  if (stream_.holds_input()) read_again();
+}
+
+void BackendConn::read_again() {
+  if (!again_event_) again_event_.reset(event_new(worker_.base(), -1, 0, &on_readable_c, this));
+  (void)event_add(again_event_.get(), &kNextTurn);
+}
+
 void BackendConn::on_readable() {
+  if (state_ == State::handshaking) {
+    shake_hands();
+    return;
+  }
+  if (state_ == State::dead) return;
+  if (stream_.writes_when_readable()) flush();
   Scratch &scratch = worker_.scratch();
   for (int i = 0; i < kReadsPerTurn; ++i) {
     const IoResult got = stream_.read(scratch.receive.data(), scratch.receive.size());
@@ -225,6 +287,7 @@ void BackendConn::on_readable() {
     if (got.bytes < scratch.receive.size() || paused_ || user_ == nullptr || state_ != State::busy)
       break;
   }
+  wait_for_more();
 }
 
 void BackendConn::parse(std::string_view bytes) {
@@ -323,14 +386,16 @@ void BackendConn::on_eof(bool clean) {
     return;
   }
   const bool nothing_yet = expect_ == Expect::head && !got_bytes_;
-  fail(nothing_yet ? BackendFault::closed_early : BackendFault::cut,
-       clean ? "connection closed" : "connection reset");
+  const char *detail = clean ? "connection closed" : "connection reset";
+  if (!clean && stream_.tls() != nullptr) detail = stream_.tls()->fault().c_str();
+  fail(nothing_yet ? BackendFault::closed_early : BackendFault::cut, detail);
 }
 
 void BackendConn::fail(BackendFault fault, const char *detail) {
   state_ = State::dead;
   (void)event_del(read_event_.get());
   write_event_.reset();
+  again_event_.reset();
   if (fault == BackendFault::malformed) worker_.counters().add(Counter::responses_refused);
   if (user_ != nullptr) user_->on_backend_fault(fault, detail);
 }

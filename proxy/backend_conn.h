@@ -3,8 +3,8 @@
 // and notice a FIN at once. Owned by the pool while idle, by its user while busy. Worker thread
 // only.
 //
-//   connecting ──▶ busy ──(answer complete, reusable)──▶ idle ──▶ busy …
-//        └──────────┴──(fault, close)──▶ dead: never used again
+//   connecting ──▶ [handshaking] ──▶ busy ──(answer complete, reusable)──▶ idle ──▶ busy …
+//        └───────────────┴────────────┴──(fault, close)──▶ dead: never used again
 //
 // Callbacks come from the loop, never from inside send(). The user may give the connection away or
 // drop it inside any callback: destruction is deferred by Worker::bury.
@@ -29,6 +29,7 @@ class Worker;
 // Why a backend connection failed its user.
 enum class BackendFault : uint8_t {
   connect_refused,  // or unreachable: nothing was sent
+  tls_failed,       // no handshake, or a certificate that is not to be trusted: nothing was sent
   closed_early,     // FIN or RST before the first byte of an answer
   cut,              // FIN or RST inside an answer
   malformed,        // not HTTP as RFC 9112 has it
@@ -80,7 +81,9 @@ class BackendConn final : public Buried {
 
   BackendId backend() const noexcept { return backend_; }
   bool reading_paused() const noexcept { return paused_; }
-  bool connecting() const noexcept { return state_ == State::connecting; }
+  bool connecting() const noexcept {
+    return state_ == State::connecting || state_ == State::handshaking;
+  }
   bool reused() const noexcept { return reused_; }
   size_t unsent_bytes() const noexcept { return output_.unsent_bytes(); }
   uint64_t accepted_bytes() const noexcept { return output_.sent_bytes() - begun_at_bytes_; }
@@ -92,11 +95,16 @@ class BackendConn final : public Buried {
   void rest(MonoTime now, class BackendPool &pool);
 
  private:
-  enum class State : uint8_t { connecting, busy, idle, dead };
+  enum class State : uint8_t { connecting, handshaking, busy, idle, dead };
   enum class Expect : uint8_t { head, body, nothing };
 
   void on_readable();
   void on_writable();
+  bool begin_handshake();
+  void shake_hands();
+  void flush();
+  void wait_for_more();
+  void read_again();
   void parse(std::string_view bytes);
   void parse_head(std::string_view &bytes);
   void parse_body(std::string_view &bytes);
@@ -114,6 +122,7 @@ class BackendConn final : public Buried {
   Output output_;
   EventPtr read_event_;
   EventPtr write_event_;
+  EventPtr again_event_;    // only with TLS: what it holds is read in the next turn
   std::string head_bytes_;  // a head that came in pieces
   http::ResponseParser parser_;
   http::BodyDecoder body_;

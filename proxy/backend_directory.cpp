@@ -10,6 +10,7 @@ std::string identity_of(const Backend &backend) {
   std::string key = backend.name;
   key += '\0';
   key.append(reinterpret_cast<const char *>(&backend.address), backend.address_bytes);
+  key += backend.tls;
   return key;
 }
 

@@ -30,6 +30,7 @@ struct Backend {
   std::string server;    // "127.0.0.1:3001", also the authority for own requests
   sockaddr_storage address{};
   socklen_t address_bytes = 0;
+  std::string tls;  // how it is spoken to by TLS, and for which name; empty = in the clear
 };
 
 class BackendDirectory {

@@ -37,6 +37,19 @@ void BackendPool::remove(BackendConn &conn) {
   idle_.erase(at);
 }
 
+void BackendPool::set_tls(BackendTls tls) {
+  if (tls.fingerprint == tls_.fingerprint && speaks_tls()) return;
+  tls_ = std::move(tls);
+  session_.session.reset();
+  session_.context = tls_.context.get();
+  for (std::unique_ptr<BackendConn> &conn : idle_) worker_.bury(std::move(conn));
+  idle_.clear();
+}
+
+std::unique_ptr<TlsStream> BackendPool::make_tls(int fd) {
+  return TlsStream::connect(tls_.context, fd, tls_.peer, tls_.resumes ? &session_ : nullptr);
+}
+
 void BackendPool::sweep(MonoTime now) {
   while (!idle_.empty() && now - idle_.front()->idle_since() >= idle_.front()->idle_max()) {
     worker_.bury(std::move(idle_.front()));

@@ -1,4 +1,5 @@
-// Idle connections to one backend, newest first. Owned by the worker. Worker thread only.
+// Idle connections to one backend, newest first, and how it is spoken to by TLS. Owned by the
+// worker, for as long as it lives. Worker thread only.
 #pragma once
 
 #include <memory>
@@ -8,6 +9,14 @@
 #include "proxy/backend_conn.h"
 
 namespace holdfast::proxy {
+
+// What every TLS connection to one backend is made with.
+struct BackendTls {
+  TlsContext context;
+  TlsPeer peer;
+  bool resumes = true;
+  std::string fingerprint;
+};
 
 class BackendPool {
  public:
@@ -21,10 +30,17 @@ class BackendPool {
   void remove(BackendConn &conn);
   // Closes what has been idle for too long.
   void sweep(MonoTime now);
+  // From now on connections are made with `tls`. What was made with another one, and is idle, goes.
+  void set_tls(BackendTls tls);
+  bool speaks_tls() const noexcept { return static_cast<bool>(tls_.context); }
+  // A TLS client on a socket connected to it. nullptr: out of memory. REQUIRES: speaks_tls()
+  std::unique_ptr<TlsStream> make_tls(int fd);
   size_t idle_count() const noexcept { return idle_.size(); }
 
  private:
   Worker &worker_;
+  BackendTls tls_;
+  TlsSessionSlot session_;                          // connections refer to it
   std::vector<std::unique_ptr<BackendConn>> idle_;  // oldest first
 };
 

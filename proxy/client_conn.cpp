@@ -11,6 +11,7 @@ namespace holdfast::proxy {
 namespace {
 
 constexpr int kReadsPerTurn = 4;  // then other connections get their turn
+constexpr timeval kNextTurn{0, 0};
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
 }  // namespace
@@ -92,11 +93,16 @@ void ClientConn::on_readable() {
 }
 
 // Sees to what only TLS needs: the kernel does not know what lies decrypted here, nor that a read
-// waits for room to write.
+// waits for room to write. The next turn of the loop, so that others have theirs.
 void ClientConn::wait_for_more() {
   if (state_ != State::open || stream_.tls() == nullptr) return;
   if (stream_.reads_when_writable()) set_write_interest(true);
-  if (stream_.holds_input() && paused_ == 0) event_active(read_event_.get(), EV_READ, 0);
+  if (stream_.holds_input() && paused_ == 0) read_again();
+}
+
+void ClientConn::read_again() {
+  if (!again_event_) again_event_.reset(event_new(worker_.base(), -1, 0, &on_readable_c, this));
+  (void)event_add(again_event_.get(), &kNextTurn);
 }
 
 void ClientConn::on_read_failed() {
@@ -295,7 +301,7 @@ void ClientConn::on_writable() {
     return;
   }
   set_write_interest(false);
-  if (stream_.reads_when_writable()) event_active(read_event_.get(), EV_READ, 0);
+  if (stream_.reads_when_writable()) read_again();
   if (state_ == State::flushing) {
     linger();
   } else if (exchange_) {
@@ -403,6 +409,7 @@ void ClientConn::close(StreamReason reason) {
   timer_.disarm();
   read_event_.reset();
   write_event_.reset();
+  again_event_.reset();
   if (exchange_) {
     if (exchange_->on_client_gone(reason)) {
       worker_.adopt(std::move(exchange_));

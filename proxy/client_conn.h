@@ -84,6 +84,7 @@ class ClientConn final : public WheelTimer::User, public Buried {
   void start_tls();
   void on_read_failed();
   void wait_for_more();
+  void read_again();
   void adopt_config();
   void settle();
   void on_eof();
@@ -103,6 +104,7 @@ class ClientConn final : public WheelTimer::User, public Buried {
   Output output_;
   EventPtr read_event_;
   EventPtr write_event_;
+  EventPtr again_event_;  // only with TLS: what it holds is read in the next turn
   std::unique_ptr<Exchange> exchange_;
   std::string input_;  // what has come and could not be used yet
   WheelTimer timer_;

@@ -31,6 +31,7 @@ inline constexpr size_t kNone = SIZE_MAX;  // "no such index"
 // the resolver's order; they are tried in that order and count as one server.
 struct BackendServer {
   std::string text;  // as written: "127.0.0.1:3001", "unix:/run/x.sock"; names it in logs and lists
+  std::string host;  // without port; "localhost" for a Unix socket: what its certificate is for
   std::vector<SocketAddress> addresses;  // never empty
   unsigned weight = 1;
   unsigned max_fails = 1;  // 0 = never counted out
@@ -39,12 +40,24 @@ struct BackendServer {
   bool down = false;
 };
 
+// How its backends are spoken to by TLS: the proxy_ssl directives of the locations that name it.
+struct UpstreamTls {
+  TlsContext context;
+  std::string name;       // to verify and ask for; empty = each server's own host
+  bool send_name = true;  // as SNI
+  bool resumes = true;
+  std::string identity;     // of the settings: connections of two never serve each other's requests
+  std::string fingerprint;  // of what the files held as well: a renewed one begins afresh
+};
+
 // An `upstream NAME {}` block, or what a `proxy_pass http://HOST:PORT;` without one stands for.
 struct Upstream {
-  std::string name;                    // of an anonymous one: its authority, "127.0.0.1:3001"
+  // Of an anonymous one its authority, "127.0.0.1:3001"; before what speaks TLS, "https://".
+  std::string name;
   std::vector<BackendServer> servers;  // never empty, not all of them backups
   size_t keepalive = 64;               // idle connections kept open per worker
   bool anonymous = false;
+  std::optional<UpstreamTls> tls;  // an upstream that is spoken to both ways is there twice
 };
 
 // --- what http, server and location may set ------------------------------------------------------

@@ -5,6 +5,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,6 +32,9 @@ class ConfigBuilder {
   // What servers and locations inherit: a Server without names and locations.
   using Level = Server;
 
+  // The ssl directives in force at a level, by name: a level's own replace what it inherits.
+  using TlsDirectives = std::map<std::string_view, std::vector<const ConfDirective *>>;
+
   // config_load.cpp: the process, and the settings of a level
   void apply_main(const ConfDirective &directive);
   void read_sessiond(const ConfDirective &directive);
@@ -50,16 +54,26 @@ class ConfigBuilder {
   void build_upstream(const ConfDirective &block);
   void read_backend(Upstream &upstream, const ConfDirective &directive);
   void read_backend_param(BackendServer &server, const ConfWord &word);
-  bool resolve_backend(BackendServer &server, const ConfWord &word, std::string_view what);
-  size_t upstream_of(const ConfWord &url, Location &location);
-  size_t anonymous_upstream(const ConfWord &url, const std::string &authority);
-  std::optional<std::string> proxy_pass_authority(const ConfWord &url);
+  bool resolve_backend(BackendServer &server, const ConfWord &word, std::string_view what,
+                       uint16_t default_port);
+  // What a URL of proxy_pass names.
+  struct PassTarget {
+    std::string authority;
+    bool tls = false;
+  };
+  std::optional<PassTarget> pass_target(const ConfWord &url);
+  size_t upstream_of(const ConfWord &url, Location &location, const TlsDirectives &tls);
+  size_t anonymous_upstream(const ConfWord &url, const PassTarget &target);
+  void drop_unused_plain();
+  size_t tls_upstream(size_t plain, const ConfWord &url, const TlsDirectives &tls);
 
   // config_tls.cpp
-  // The ssl directives in force at a level, by name: a level's own replace what it inherits.
-  using TlsDirectives = std::map<std::string_view, std::vector<const ConfDirective *>>;
   static TlsDirectives tls_level(const TlsDirectives &inherited, const Directives &directives);
   TlsContext server_tls(const TlsDirectives &level);
+  std::optional<UpstreamTls> backend_tls(const TlsDirectives &level, const ConfWord &url);
+  bool read_proxy_ssl_name(UpstreamTls &tls, const ConfWord &word);
+  bool trust_authorities(TlsContext &context, const TlsDirectives &level, const ConfWord &url);
+  std::optional<std::string> system_authorities();
   bool load_pairs(TlsContext &context, const TlsDirectives &level);
   bool load_pair(TlsContext &context, const ConfWord &certificate, const ConfWord &key);
   std::optional<std::string> pem_text(const ConfWord &path, std::string_view what);
@@ -71,9 +85,10 @@ class ConfigBuilder {
                      const TlsDirectives &inherited_tls);
   void build_server(const ConfDirective &block, const Level &inherited,
                     const TlsDirectives &inherited_tls);
-  void build_location(Server &server, const ConfDirective &block);
+  void build_location(Server &server, const ConfDirective &block,
+                      const TlsDirectives &inherited_tls);
   bool read_location_match(Location &location, const ConfDirective &block);
-  bool read_handler(Location &location, const ConfDirective &directive);
+  bool read_handler(Location &location, const ConfDirective &directive, const TlsDirectives &tls);
   void read_return(Location &location, const ConfDirective &directive);
   struct ListenParams {
     std::optional<int> backlog;
@@ -102,7 +117,8 @@ class ConfigBuilder {
   const ConfTree &tree_;
   ConfReport &report_;
   Config config_;
-  std::map<std::string, size_t, std::less<>> upstream_indices_;
+  std::map<std::string, size_t, std::less<>> upstream_indices_;   // of the blocks
+  std::map<std::string, size_t, std::less<>> anonymous_indices_;  // by scheme and authority
   std::map<std::string, ConfSpan, std::less<>> upstream_spans_;
   std::vector<ConfSpan> default_server_spans_;  // parallel to Config::listeners; no file = none
   std::vector<Placed> admin_status_;
@@ -114,6 +130,11 @@ class ConfigBuilder {
   };
   std::vector<PlacedTls> server_tls_;               // parallel to Config::servers
   std::map<std::string, TlsContext> tls_contexts_;  // what servers share, by what it is made of
+  // The same for backends: by their settings, and then the upstreams that use them.
+  std::map<std::string, std::optional<UpstreamTls>> backend_tls_;
+  std::map<std::string, size_t> tls_upstreams_;
+  std::set<size_t> plain_of_tls_;  // upstreams that TLS ones were made from
+  std::string pem_seen_;           // all PEM texts read for the context that is being built
 };
 
 }  // namespace holdfast::proxy

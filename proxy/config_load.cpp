@@ -75,6 +75,7 @@ Config ConfigBuilder::build() {
   Level top;
   apply_level(top, tree_.directives);
   build_servers(tree_.directives, top, tls_level({}, tree_.directives));
+  drop_unused_plain();
   check_listeners();
   return std::move(config_);
 }

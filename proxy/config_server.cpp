@@ -64,7 +64,7 @@ void ConfigBuilder::build_server(const ConfDirective &block, const Level &inheri
       read_server_names(server, directive);
       server_name_spans_.push_back({index, directive.span()});
     } else if (directive.row->name == "location") {
-      build_location(server, directive);
+      build_location(server, directive, server_tls_.back().level);
     }
   }
   if (!listens) fail(block.span(), "this server has no \"listen\"; write listen 127.0.0.1:8080;");
@@ -120,7 +120,8 @@ bool ConfigBuilder::read_location_match(Location &location, const ConfDirective 
   return true;
 }
 
-void ConfigBuilder::build_location(Server &server, const ConfDirective &block) {
+void ConfigBuilder::build_location(Server &server, const ConfDirective &block,
+                                   const TlsDirectives &inherited_tls) {
   Location location;
   if (!read_location_match(location, block)) return;
   const bool known =
@@ -149,7 +150,10 @@ void ConfigBuilder::build_location(Server &server, const ConfDirective &block) {
       continue;
     }
     handler = &directive;
-    (void)read_handler(location, directive);  // ignoring: reported, and every location is kept
+    (void)read_handler(
+        location, directive,
+        tls_level(inherited_tls,
+                  block.children));  // ignoring: reported, and every location is kept
   }
   if (handler == nullptr && !faulty) {
     fail(block.span(), "location " + in_quotes(location.path) +
@@ -158,13 +162,14 @@ void ConfigBuilder::build_location(Server &server, const ConfDirective &block) {
   server.locations.push_back(std::move(location));
 }
 
-bool ConfigBuilder::read_handler(Location &location, const ConfDirective &directive) {
+bool ConfigBuilder::read_handler(Location &location, const ConfDirective &directive,
+                                 const TlsDirectives &tls) {
   const std::string_view name = directive.row->name;
   const size_t server = config_.servers.size() - 1;
   const std::string word = directive.args.empty() ? "" : directive.args.front().text;
   if (name == "proxy_pass") {
     location.handler = Handler::proxy;
-    location.upstream = upstream_of(directive.args.front(), location);
+    location.upstream = upstream_of(directive.args.front(), location, tls);
     return location.upstream != kNone;
   }
   if (name == "return") {

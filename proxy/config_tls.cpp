@@ -1,6 +1,6 @@
-// ssl_*: from the directives in force at a server to what its TLS connections share. Files are read
-// through the ConfSource, so that the child gets them from the master; what they hold is never
-// shown.
+// ssl_* and proxy_ssl_*: from the directives in force at a server or a location to what TLS
+// connections share. Files are read through the ConfSource, so that the child gets them from the
+// master; what they hold is never shown.
 #include <algorithm>
 #include <array>
 
@@ -19,7 +19,18 @@ constexpr std::array<std::string_view, 5> kOfDefaultServer{
 
 std::string in_quotes(std::string_view text) { return '"' + std::string(text) + '"'; }
 
-bool is_tls_directive(std::string_view name) { return name.substr(0, 4) == "ssl_"; }
+constexpr std::string_view kServerPrefix = "ssl_";
+constexpr std::string_view kBackendPrefix = "proxy_ssl_";
+
+// Where systems keep their authorities: Debian and Alpine, Red Hat, SUSE.
+constexpr std::array<const char *, 3> kSystemAuthorities{"/etc/ssl/certs/ca-certificates.crt",
+                                                         "/etc/pki/tls/certs/ca-bundle.crt",
+                                                         "/etc/ssl/ca-bundle.pem"};
+
+bool is_tls_directive(std::string_view name) {
+  return name.substr(0, kServerPrefix.size()) == kServerPrefix ||
+         name.substr(0, kBackendPrefix.size()) == kBackendPrefix;
+}
 
 template <class Level>
 const ConfDirective *last_of(const Level &level, std::string_view name) {
@@ -32,6 +43,18 @@ std::string words_of(const ConfDirective *directive, std::string_view absent) {
   if (directive == nullptr) return std::string(absent);
   std::string text;
   for (const ConfWord &word : directive->args) text += word.text + ' ';
+  return text;
+}
+
+// All that the directives of one side say, as one text.
+template <class Level>
+std::string settings_of(const Level &level, std::string_view prefix) {
+  std::string text;
+  for (const auto &[name, directives] : level) {
+    if (name.substr(0, prefix.size()) != prefix) continue;
+    for (const ConfDirective *directive : directives)
+      text += std::string(name) + ' ' + words_of(directive, "") + ';';
+  }
   return text;
 }
 
@@ -55,11 +78,7 @@ ConfigBuilder::TlsDirectives ConfigBuilder::tls_level(const TlsDirectives &inher
 // The server's context; none without certificates, or when something was wrong with them.
 TlsContext ConfigBuilder::server_tls(const TlsDirectives &level) {
   if (level.count("ssl_certificate") == 0) return {};
-  std::string key;
-  for (const auto &[name, directives] : level) {
-    for (const ConfDirective *directive : directives)
-      key += std::string(name) + ' ' + words_of(directive, "") + ';';
-  }
+  const std::string key = settings_of(level, kServerPrefix);
   if (const auto known = tls_contexts_.find(key); known != tls_contexts_.end())
     return known->second;
   TlsContext context = TlsContext::server();
@@ -132,8 +151,87 @@ bool ConfigBuilder::load_pair(TlsContext &context, const ConfWord &certificate,
 
 std::optional<std::string> ConfigBuilder::pem_text(const ConfWord &path, std::string_view what) {
   auto text = source_.read_file(request_.resolve(path.text));
-  if (text) return std::move(*text);
+  if (text) {
+    pem_seen_ += *text;
+    return std::move(*text);
+  }
   fail(path.span, "cannot load " + std::string(what) + ": " + text.error().message);
+  return std::nullopt;
+}
+
+// How a location's backends are spoken to; nullopt when something was wrong with it.
+std::optional<UpstreamTls> ConfigBuilder::backend_tls(const TlsDirectives &level,
+                                                      const ConfWord &url) {
+  const std::string key = settings_of(level, kBackendPrefix);
+  if (const auto known = backend_tls_.find(key); known != backend_tls_.end()) return known->second;
+  pem_seen_.clear();
+  UpstreamTls tls;
+  tls.context = TlsContext::client();
+  bool ok = read_protocols(tls.context, last_of(level, "proxy_ssl_protocols"));
+  if (is_on(last_of(level, "proxy_ssl_verify"), true))
+    ok = trust_authorities(tls.context, level, url) && ok;
+  const ConfDirective *certificate = last_of(level, "proxy_ssl_certificate");
+  const ConfDirective *own_key = last_of(level, "proxy_ssl_certificate_key");
+  if (certificate != nullptr && own_key != nullptr) {
+    ok = load_pair(tls.context, certificate->args.front(), own_key->args.front()) && ok;
+  } else if (certificate != nullptr || own_key != nullptr) {
+    const ConfDirective *lone = certificate != nullptr ? certificate : own_key;
+    fail(lone->span(), "\"proxy_ssl_certificate\" and \"proxy_ssl_certificate_key\" go together");
+    ok = false;
+  }
+  if (const ConfDirective *name = last_of(level, "proxy_ssl_name"); name != nullptr)
+    ok = read_proxy_ssl_name(tls, name->args.front()) && ok;
+  tls.send_name = is_on(last_of(level, "proxy_ssl_server_name"), true);
+  tls.resumes = is_on(last_of(level, "proxy_ssl_session_reuse"), true);
+  tls.identity = "https;" + key;
+  tls.fingerprint = digest_of(tls.identity + pem_seen_);
+  std::optional<UpstreamTls> made;
+  if (ok) made = std::move(tls);
+  backend_tls_.emplace(key, made);
+  return made;
+}
+
+bool ConfigBuilder::read_proxy_ssl_name(UpstreamTls &tls, const ConfWord &word) {
+  const auto endpoint = parse_endpoint(word.text);
+  if (!endpoint || endpoint->port || endpoint->host.empty()) {
+    fail(word.span, in_quotes(word.text) + " is not a name that a certificate could be for");
+    return false;
+  }
+  tls.name = endpoint->host;
+  return true;
+}
+
+bool ConfigBuilder::trust_authorities(TlsContext &context, const TlsDirectives &level,
+                                      const ConfWord &url) {
+  const ConfDirective *trusted = last_of(level, "proxy_ssl_trusted_certificate");
+  const auto text =
+      trusted != nullptr ? pem_text(trusted->args.front(), "certificate") : system_authorities();
+  if (!text && trusted == nullptr) {
+    fail(url.span,
+         "this system has no list of authorities (ca-certificates): name those the backend's "
+         "certificate is from with \"proxy_ssl_trusted_certificate\"");
+  }
+  if (!text) return false;
+  const auto chain = parse_certificates(*text);
+  if (!chain) {
+    fail(trusted != nullptr ? trusted->args.front().span : url.span,
+         "cannot load certificate: " + chain.error().message);
+    return false;
+  }
+  context.trust(*chain);
+  return true;
+}
+
+// OpenSSL would look for them when a handshake comes, in a process that may open no file.
+std::optional<std::string> ConfigBuilder::system_authorities() {
+  std::vector<std::string> paths(kSystemAuthorities.begin(), kSystemAuthorities.end());
+  if (const auto named = source_.environment("SSL_CERT_FILE")) paths.insert(paths.begin(), *named);
+  for (const std::string &path : paths) {
+    auto text = source_.read_file(path);
+    if (!text) continue;
+    pem_seen_ += *text;
+    return std::move(*text);
+  }
   return std::nullopt;
 }
 

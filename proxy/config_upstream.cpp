@@ -10,6 +10,7 @@ namespace holdfast::proxy {
 namespace {
 
 constexpr uint16_t kHttpPort = 80;
+constexpr uint16_t kHttpsPort = 443;
 
 std::string in_quotes(std::string_view text) { return '"' + std::string(text) + '"'; }
 
@@ -64,7 +65,7 @@ void ConfigBuilder::build_upstream(const ConfDirective &block) {
 void ConfigBuilder::read_backend(Upstream &upstream, const ConfDirective &directive) {
   const ConfWord &word = directive.args.front();
   BackendServer server;
-  if (!resolve_backend(server, word, "upstream")) return;
+  if (!resolve_backend(server, word, "upstream", kHttpPort)) return;
   for (size_t i = 1; i < directive.args.size(); ++i) read_backend_param(server, directive.args[i]);
   const bool known =
       std::any_of(upstream.servers.begin(), upstream.servers.end(),
@@ -77,13 +78,13 @@ void ConfigBuilder::read_backend(Upstream &upstream, const ConfDirective &direct
 }
 
 bool ConfigBuilder::resolve_backend(BackendServer &server, const ConfWord &word,
-                                    std::string_view what) {
+                                    std::string_view what, uint16_t default_port) {
   const auto endpoint = parse_endpoint(word.text);
   if (!endpoint) {
     fail(word.span, endpoint.error().message);
     return false;
   }
-  auto addresses = resolve_endpoint(*endpoint, kHttpPort, request_, source_);
+  auto addresses = resolve_endpoint(*endpoint, default_port, request_, source_);
   if (!addresses) {
     const bool name = addresses.error().code == Errc::not_found;
     fail(word.span, name ? "host not found in " + std::string(what) + " " + in_quotes(word.text)
@@ -91,6 +92,7 @@ bool ConfigBuilder::resolve_backend(BackendServer &server, const ConfWord &word,
     return false;
   }
   server.text = word.text;
+  server.host = endpoint->host.empty() ? "localhost" : endpoint->host;
   server.addresses = std::move(*addresses);
   return true;
 }
@@ -132,19 +134,16 @@ void ConfigBuilder::read_backend_param(BackendServer &server, const ConfWord &wo
 // --- proxy_pass ----------------------------------------------------------------------------------
 
 // "http://AUTHORITY" → AUTHORITY; the end of "unix:PATH:" is its second colon.
-std::optional<std::string> ConfigBuilder::proxy_pass_authority(const ConfWord &url) {
-  constexpr std::string_view kHttp = "http://";
+std::optional<ConfigBuilder::PassTarget> ConfigBuilder::pass_target(const ConfWord &url) {
   const std::string lower = to_lower(url.text);
-  if (lower.substr(0, 8) == "https://") {
-    fail(url.span, "https to a backend is not supported by this version");
-    return std::nullopt;
-  }
-  if (lower.substr(0, kHttp.size()) != kHttp) {
+  const bool tls = lower.substr(0, 8) == "https://";
+  const std::string scheme = tls ? "https://" : "http://";
+  if (lower.substr(0, scheme.size()) != scheme) {
     fail(url.span, "invalid URL prefix in " + in_quotes(url.text) + "; write http://" +
                        (url.text.empty() ? "UPSTREAM" : url.text));
     return std::nullopt;
   }
-  const std::string rest = url.text.substr(kHttp.size());
+  const std::string rest = url.text.substr(scheme.size());
   if (rest.find('$') != std::string::npos) {
     fail(url.span, "variables in \"proxy_pass\" are not supported by this version");
     return std::nullopt;
@@ -155,49 +154,99 @@ std::optional<std::string> ConfigBuilder::proxy_pass_authority(const ConfWord &u
                            : std::min(rest.find_first_of("/?#"), rest.size());
   if (end < rest.size()) {
     fail(url.span, "\"proxy_pass\" with a URI part (" + in_quotes(rest.substr(end)) +
-                       ") is not supported by this version; write " + std::string(kHttp) +
-                       rest.substr(0, end));
+                       ") is not supported by this version; write " + scheme + rest.substr(0, end));
     return std::nullopt;
   }
   if (rest.empty()) fail(url.span, "a host or upstream is missing in " + in_quotes(url.text));
-  return rest.empty() ? std::nullopt : std::optional(rest);
+  return rest.empty() ? std::nullopt : std::optional(PassTarget{rest, tls});
 }
 
-size_t ConfigBuilder::upstream_of(const ConfWord &url, Location &location) {
-  const auto authority = proxy_pass_authority(url);
-  if (!authority) return kNone;
-  location.proxy_host = authority->substr(0, 5) == "unix:" ? "localhost" : *authority;
-  if (const auto it = upstream_indices_.find(*authority); it != upstream_indices_.end()) {
-    return it->second;
+size_t ConfigBuilder::upstream_of(const ConfWord &url, Location &location,
+                                  const TlsDirectives &tls) {
+  const auto target = pass_target(url);
+  if (!target) return kNone;
+  const std::string &authority = target->authority;
+  location.proxy_host = authority.substr(0, 5) == "unix:" ? "localhost" : authority;
+  if (const auto it = upstream_indices_.find(authority); it != upstream_indices_.end()) {
+    return target->tls ? tls_upstream(it->second, url, tls) : it->second;
   }
   // A block that is there but faulty was reported; its name is no mistake here.
-  if (upstream_spans_.count(*authority) > 0) return kNone;
+  if (upstream_spans_.count(authority) > 0) return kNone;
   std::vector<std::string_view> names;
   for (const auto &entry : upstream_spans_) names.push_back(entry.first);
-  const bool has_port = authority->find(':') != std::string::npos;
-  const std::string hint = did_you_mean(*authority, names);
+  const bool has_port = authority.find(':') != std::string::npos;
+  const std::string hint = did_you_mean(authority, names);
   if (!has_port && !hint.empty()) {
-    fail(url.span, "unknown upstream " + in_quotes(*authority) + hint);
+    fail(url.span, "unknown upstream " + in_quotes(authority) + hint);
     return kNone;
   }
-  return anonymous_upstream(url, *authority);
+  const size_t index = anonymous_upstream(url, *target);
+  return index != kNone && target->tls ? tls_upstream(index, url, tls) : index;
 }
 
 // proxy_pass to an address without a block: an upstream of one server, shared by all who name it.
-size_t ConfigBuilder::anonymous_upstream(const ConfWord &url, const std::string &authority) {
+size_t ConfigBuilder::anonymous_upstream(const ConfWord &url, const PassTarget &target) {
+  // Without a port the two schemes mean two addresses.
+  const std::string key = (target.tls ? "https://" : "http://") + target.authority;
+  if (const auto known = anonymous_indices_.find(key); known != anonymous_indices_.end())
+    return known->second;
   Upstream upstream;
-  upstream.name = authority;
+  upstream.name = target.authority;
   upstream.anonymous = true;
   BackendServer server;
-  const bool is_name = authority.find(':') == std::string::npos;
-  if (!resolve_backend(server, {authority, url.span},
-                       is_name ? "proxy_pass; there is no upstream" : "upstream")) {
+  const bool is_name = target.authority.find(':') == std::string::npos;
+  if (!resolve_backend(server, {target.authority, url.span},
+                       is_name ? "proxy_pass; there is no upstream" : "upstream",
+                       target.tls ? kHttpsPort : kHttpPort)) {
     return kNone;
   }
   upstream.servers.push_back(std::move(server));
-  upstream_indices_.emplace(authority, config_.upstreams.size());
+  anonymous_indices_.emplace(key, config_.upstreams.size());
   config_.upstreams.push_back(std::move(upstream));
   return config_.upstreams.size() - 1;
+}
+
+// The same servers spoken to by TLS, an upstream of its own for each way of doing so.
+size_t ConfigBuilder::tls_upstream(size_t plain, const ConfWord &url, const TlsDirectives &tls) {
+  auto settings = backend_tls(tls, url);
+  if (!settings) return kNone;
+  const std::string key = std::to_string(plain) + ' ' + settings->identity;
+  if (const auto known = tls_upstreams_.find(key); known != tls_upstreams_.end())
+    return known->second;
+  Upstream upstream = config_.upstreams[plain];
+  const std::string name = "https://" + upstream.name;
+  upstream.name = name;
+  const auto is_taken = [this, &upstream] {
+    return std::any_of(config_.upstreams.begin(), config_.upstreams.end(),
+                       [&upstream](const Upstream &other) { return other.name == upstream.name; });
+  };
+  for (int count = 2; is_taken(); ++count) upstream.name = name + '#' + std::to_string(count);
+  upstream.tls = std::move(settings);
+  plain_of_tls_.insert(plain);
+  tls_upstreams_.emplace(key, config_.upstreams.size());
+  config_.upstreams.push_back(std::move(upstream));
+  return config_.upstreams.size() - 1;
+}
+
+// Servers that are only ever spoken to by TLS are not listed a second time without.
+void ConfigBuilder::drop_unused_plain() {
+  std::set<size_t> used;
+  for (const Server &server : config_.servers) {
+    for (const Location &location : server.locations) used.insert(location.upstream);
+  }
+  std::vector<Upstream> kept;
+  std::vector<size_t> moved(config_.upstreams.size(), kNone);
+  for (size_t i = 0; i < config_.upstreams.size(); ++i) {
+    if (plain_of_tls_.count(i) > 0 && used.count(i) == 0) continue;
+    moved[i] = kept.size();
+    kept.push_back(std::move(config_.upstreams[i]));
+  }
+  config_.upstreams = std::move(kept);
+  for (Server &server : config_.servers) {
+    for (Location &location : server.locations) {
+      if (location.upstream != kNone) location.upstream = moved[location.upstream];
+    }
+  }
 }
 
 }  // namespace holdfast::proxy

@@ -117,14 +117,16 @@ void Exchange::management_failed() {
 void Exchange::note_fault(BackendFault fault, const char *detail) {
   const std::string &name = worker_.backends().at(backend_->backend()).name;
   worker_.backend_stats().cells[backend_->backend()].errors.fetch_add(1, std::memory_order_relaxed);
-  if (fault == BackendFault::connect_refused) {
+  const bool unreachable =
+      fault == BackendFault::connect_refused || fault == BackendFault::tls_failed;
+  if (unreachable) {
     worker_.note_backend(backend_->backend(), false);
   }
   if (kind_ != Kind::management && worker_.fault_log().allow(worker_.now())) {
     log_warn("event=backend_fault backend={} fault={} detail={} suppressed={}", name,
              to_word(fault), quoted(detail), worker_.fault_log().suppressed());
   }
-  const bool blamed = fault == BackendFault::connect_refused || fault == BackendFault::closed_early;
+  const bool blamed = unreachable || fault == BackendFault::closed_early;
   if (upstream_ != nullptr && blamed && !backend_->reused()) {
     upstream_->note_failure(backend_->backend(), worker_.now());
   }
@@ -144,6 +146,8 @@ void Exchange::on_backend_fault(BackendFault fault, const char *detail) {
     } else {
       backend_failed(502, fault == BackendFault::malformed
                               ? "Bad Gateway: the backend's answer is not valid HTTP"
+                          : fault == BackendFault::tls_failed
+                              ? "Bad Gateway: no trusted TLS connection to the backend"
                               : "Bad Gateway: the backend did not answer");
     }
     return;

@@ -481,7 +481,7 @@ void Exchange::on_backend_writable() {
 bool Exchange::try_elsewhere(BackendFault fault) {
   const bool untouched = backend_->accepted_bytes() == 0;
   const bool died_idle = backend_->reused() && fault == BackendFault::closed_early;
-  const bool refused = fault == BackendFault::connect_refused;
+  const bool refused = fault == BackendFault::connect_refused || fault == BackendFault::tls_failed;
   if (!refused && !(died_idle && (untouched || !resend_.empty()))) return false;
   if (!refused && discard_request_) return false;
   if (!untouched && resend_.empty()) return false;

@@ -114,24 +114,32 @@ void UpstreamState::note_success(BackendId backend) {
 }
 
 BackendId intern_address(BackendDirectory &directory, const std::string &upstream,
-                         const std::string &server, const SocketAddress &address) {
+                         const std::string &server, const SocketAddress &address,
+                         const std::string &tls) {
   Backend backend;
   backend.name = upstream + "/" + server;
   backend.upstream = upstream;
   backend.server = server;
   std::memcpy(&backend.address, address.get(), address.length_bytes());
   backend.address_bytes = address.length_bytes();
+  backend.tls = tls;
   return directory.intern(backend).value_or(kNoBackend);
+}
+
+std::string tls_name(const UpstreamTls &tls, const BackendServer &server) {
+  return tls.name.empty() ? server.host : tls.name;
 }
 
 std::vector<BackendId> intern_server(BackendDirectory &directory, const Upstream &upstream,
                                      const BackendServer &server) {
   std::vector<BackendId> ids;
+  const std::string tls =
+      upstream.tls ? upstream.tls->identity + tls_name(*upstream.tls, server) : std::string();
   for (const SocketAddress &address : server.addresses) {
     // One address: as configured. Several: by address, since a session sticks to the one it
     // reached.
     const std::string text = server.addresses.size() == 1 ? server.text : address.text();
-    const BackendId id = intern_address(directory, upstream.name, text, address);
+    const BackendId id = intern_address(directory, upstream.name, text, address, tls);
     if (id != kNoBackend) ids.push_back(id);
   }
   return ids;

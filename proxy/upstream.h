@@ -56,6 +56,9 @@ std::vector<BackendId> intern_server(BackendDirectory &directory, const Upstream
                                      const BackendServer &server);
 // The same for one address of our own choosing (sessiond's HTTP socket); kNoBackend when full.
 BackendId intern_address(BackendDirectory &directory, const std::string &upstream,
-                         const std::string &server, const SocketAddress &address);
+                         const std::string &server, const SocketAddress &address,
+                         const std::string &tls = {});
+// The name a server's certificate must be for.
+std::string tls_name(const UpstreamTls &tls, const BackendServer &server);
 
 }  // namespace holdfast::proxy

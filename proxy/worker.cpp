@@ -169,6 +169,12 @@ void Worker::build_upstreams() {
     std::vector<std::vector<BackendId>> backends;
     for (const BackendServer &server : upstream.servers) {
       backends.push_back(intern_server(context_.backends, upstream, server));
+      if (!upstream.tls) continue;
+      const UpstreamTls &tls = *upstream.tls;
+      for (const BackendId id : backends.back()) {
+        pool(id).set_tls(
+            {tls.context, {tls_name(tls, server), tls.send_name}, tls.resumes, tls.fingerprint});
+      }
     }
     set.upstreams.push_back(std::make_unique<UpstreamState>(upstream, std::move(backends)));
   }

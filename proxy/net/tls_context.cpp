@@ -1,6 +1,7 @@
 #include "proxy/net/tls_context.h"
 
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 
@@ -90,6 +91,16 @@ Result<KeyPtr> parse_private_key(std::string_view pem) {
   if (pem.find("PRIVATE KEY-----") == std::string_view::npos)
     return config_error("it holds no private key in PEM form");
   return config_error(reason);
+}
+
+std::string digest_of(std::string_view text) {
+  std::string digest(EVP_MAX_MD_SIZE, '\0');
+  unsigned int bytes = 0;
+  auto *out = static_cast<unsigned char *>(static_cast<void *>(digest.data()));
+  if (EVP_Digest(text.data(), text.size(), out, &bytes, EVP_sha256(), nullptr) != 1)
+    throw std::bad_alloc();
+  digest.resize(bytes);
+  return digest;
 }
 
 TlsContext TlsContext::server() {

@@ -35,6 +35,9 @@ Result<CertificateChain> parse_certificates(std::string_view pem);
 // The one private key of a PEM text. Errc::config; a key under a passphrase is one we cannot use.
 Result<KeyPtr> parse_private_key(std::string_view pem);
 
+// SHA-256: to tell texts apart without keeping them.
+std::string digest_of(std::string_view text);
+
 // TLS 1.2 and 1.3 are all we speak.
 struct TlsVersions {
   bool tls12 = true;

@@ -224,7 +224,7 @@ int TlsStream::on_server_name_c(ssl_st *ssl, int *, void *) noexcept {
 
 int TlsStream::on_new_session_c(ssl_st *ssl, ssl_session_st *session) noexcept {
   auto *self = static_cast<TlsStream *>(SSL_get_app_data(ssl));
-  if (self->slot_ == nullptr) return 0;
+  if (self->slot_ == nullptr || self->slot_->context != SSL_get_SSL_CTX(ssl)) return 0;
   self->slot_->session.reset(session);
   return 1;  // it is ours now
 }

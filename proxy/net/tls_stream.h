@@ -30,8 +30,10 @@ void SSL_SESSION_free(ssl_session_st *);
 
 namespace holdfast::proxy {
 
-// The last session a peer gave us, to be offered to it next time. Outlives the connections.
+// The last session a peer gave us, to be offered to it next time. Outlives the connections. Takes
+// none that was made under other rules than those now in force.
 struct TlsSessionSlot {
+  const ssl_ctx_st *context = nullptr;
   std::unique_ptr<ssl_session_st, CDeleter<SSL_SESSION_free>> session;
 };
 

@@ -42,6 +42,7 @@ if(TARGET holdfast-proxy AND TARGET holdfast-sessiond AND TARGET holdfastctl)
   foreach(name deadlines expect wire_requests wire_responses)
     e2e(${name})
   endforeach()
+  e2e(tls_backend)
 endif()
 
 # scripts/run.sh, with the programs of this build.

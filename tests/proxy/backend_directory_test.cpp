@@ -55,6 +55,16 @@ HF_TEST(a_changed_address_is_a_new_number_and_the_old_one_stays_valid) {
   HF_EQ(directory.find("everything/a:1").value(), first);
 }
 
+HF_TEST(one_address_spoken_to_in_two_ways_is_two_backends) {
+  BackendDirectory directory;
+  const BackendId plain = directory.intern(backend("a:1", "127.0.0.1", 1)).value();
+  Backend other = backend("a:1", "127.0.0.1", 1);
+  other.tls = "https;a.example";
+  const BackendId by_tls = directory.intern(other).value();
+  HF_CHECK(by_tls != plain);
+  HF_EQ(directory.intern(other).value(), by_tls);
+}
+
 HF_TEST(a_full_directory_refuses_new_backends_and_knows_the_old_ones) {
   BackendDirectory directory;
   for (size_t i = 0; i < kBackendsMax; ++i) {
@@ -70,6 +80,7 @@ int main() {
       HF_UNIT(a_backend_is_found_by_number_and_by_name),
       HF_UNIT(the_same_backend_keeps_its_number),
       HF_UNIT(a_changed_address_is_a_new_number_and_the_old_one_stays_valid),
+      HF_UNIT(one_address_spoken_to_in_two_ways_is_two_backends),
       HF_UNIT(a_full_directory_refuses_new_backends_and_knows_the_old_ones),
   };
   return HF_RUN(tests);

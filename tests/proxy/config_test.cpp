@@ -246,7 +246,7 @@ HF_TEST(proxy_pass_says_what_is_wrong_with_its_url) {
   HF_SAYS(pass("http://nowhere.example:99"),
           "host not found in upstream \"nowhere.example:99\" in proxy.conf:3:25");
   HF_SAYS(pass("http://zzzzzzz"), "host not found in proxy_pass; there is no upstream \"zzzzzzz\"");
-  HF_SAYS(pass("https://everything"), "https to a backend is not supported by this version");
+  HF_SAYS(pass("ftp://everything"), "invalid URL prefix in \"ftp://everything\"");
   HF_SAYS(pass("everything"), "invalid URL prefix in \"everything\"; write http://everything");
   HF_SAYS(pass("http://"), "missing");
   HF_SAYS(pass("http://$backend"), "variables in \"proxy_pass\"");

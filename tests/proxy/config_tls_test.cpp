@@ -56,6 +56,13 @@ constexpr const char *kAnswer = "location / { return 204; } ";
 World tls_server(const std::string &lines) {
   return World("server { listen 127.0.0.1:8443 ssl;\n" + lines + "\n" + kAnswer + "}");
 }
+World proxy_pass(const std::string &url, const std::string &location = {},
+                 const std::string &server = {}) {
+  World world("server { listen 127.0.0.1:8080; " + server + "\nlocation / { proxy_pass " + url +
+              "; " + location + " } }");
+  world.source.hosts["mcp.example"] = {"10.0.0.1"};
+  return world;
+}
 bool has(const std::string &text, const std::string &part) {
   return text.find(part) != std::string::npos;
 }
@@ -185,6 +192,95 @@ HF_TEST(the_bundle_of_the_master_holds_all_that_the_child_needs) {
   HF_CHECK(loaded.config && loaded.config->servers[0].tls);
 }
 
+HF_TEST(https_to_a_backend_verifies_with_the_systems_authorities) {
+  World world = proxy_pass("https://mcp.example:8443");
+  HF_SAYS(world, "this system has no list of authorities (ca-certificates)");
+  world.source.files["/etc/ssl/certs/ca-certificates.crt"] = authority().pem();
+  const Config config = world.config();
+  HF_EQ(config.upstreams.size(), 1u);
+  const Upstream &upstream = config.upstreams[0];
+  HF_EQ(upstream.name, "https://mcp.example:8443");
+  HF_EQ(upstream.servers[0].host, "mcp.example");
+  HF_CHECK(upstream.tls && upstream.tls->context && upstream.tls->send_name);
+  HF_EQ(upstream.tls->name, "");
+  World named = proxy_pass("https://mcp.example");
+  named.source.variables["SSL_CERT_FILE"] = "/etc/holdfast/a.pem";
+  HF_EQ(named.config().upstreams[0].servers[0].addresses[0].port(), 443);
+}
+
+HF_TEST(every_proxy_ssl_setting_is_read_and_inherited) {
+  World world = proxy_pass("https://mcp.example", "proxy_ssl_name Other.Example;",
+                           "proxy_ssl_trusted_certificate a.pem; proxy_ssl_server_name off;"
+                           "proxy_ssl_certificate b.pem; proxy_ssl_certificate_key b.key;"
+                           "proxy_ssl_protocols TLSv1.3; proxy_ssl_session_reuse off;");
+  const Config config = world.config();
+  const UpstreamTls &tls = *config.upstreams[0].tls;
+  HF_EQ(tls.name, "other.example");
+  HF_CHECK(!tls.send_name && !tls.resumes);
+  HF_CHECK(proxy_pass("https://mcp.example", "proxy_ssl_verify off;").config().upstreams[0].tls);
+}
+
+HF_TEST(one_upstream_may_be_spoken_to_in_several_ways) {
+  World world(
+      "upstream u { server 127.0.0.1:1; }\n"
+      "proxy_ssl_verify off;\n"
+      "server { listen 80;"
+      " location /a { proxy_pass https://u; }"
+      " location /b { proxy_pass https://u; proxy_ssl_name b; }"
+      " location /c { proxy_pass https://u; }"
+      " location /d { proxy_pass http://u; } }");
+  const Config both = world.config();
+  HF_EQ(both.upstreams.size(), 3u);
+  const auto &locations = both.servers[0].locations;
+  HF_EQ(locations[0].upstream, locations[2].upstream);
+  HF_CHECK(locations[0].upstream != locations[1].upstream);
+  HF_EQ(both.upstreams[locations[0].upstream].name, "https://u");
+  HF_EQ(both.upstreams[locations[1].upstream].name, "https://u#2");
+  HF_EQ(both.upstreams[locations[3].upstream].name, "u");
+  HF_CHECK(!both.upstreams[locations[3].upstream].tls);
+}
+
+HF_TEST(what_is_only_spoken_to_by_tls_is_there_once) {
+  const Config config = World(
+                            "upstream v { server 127.0.0.1:2; }"
+                            "upstream u { server 127.0.0.1:1; }"
+                            "server { listen 80; proxy_ssl_verify off;"
+                            " location / { proxy_pass https://u; }"
+                            " location /v { proxy_pass http://v; } }")
+                            .config();
+  HF_EQ(config.upstreams.size(), 2u);
+  for (const Location &location : config.servers[0].locations) {
+    HF_EQ(config.upstreams[location.upstream].name, location.path == "/" ? "https://u" : "v");
+  }
+}
+
+HF_TEST(a_renewed_file_changes_the_fingerprint_and_not_the_identity) {
+  World world = proxy_pass("https://mcp.example", "proxy_ssl_trusted_certificate a.pem;");
+  const UpstreamTls before = *world.config().upstreams[0].tls;
+  HF_CHECK(world.config().upstreams[0].tls->fingerprint == before.fingerprint);
+  world.source.files["/etc/holdfast/a.pem"] = Authority("The next one").pem();
+  const UpstreamTls after = *world.config().upstreams[0].tls;
+  HF_CHECK(after.fingerprint != before.fingerprint);
+  HF_EQ(after.identity, before.identity);
+}
+
+HF_TEST(mistakes_in_proxy_ssl_are_told_with_their_place) {
+  HF_SAYS(proxy_pass("https://mcp.example", "proxy_ssl_trusted_certificate no.pem;"),
+          "failed (No such file or directory) in proxy.conf:2:76");
+  HF_SAYS(proxy_pass("https://mcp.example", "proxy_ssl_trusted_certificate a.key;"),
+          "cannot load certificate: it holds no certificate in PEM form in proxy.conf:2:76");
+  const std::string off = "proxy_ssl_verify off; ";
+  HF_SAYS(proxy_pass("https://mcp.example", off + "proxy_ssl_certificate a.pem;"),
+          "\"proxy_ssl_certificate\" and \"proxy_ssl_certificate_key\" go together");
+  HF_SAYS(proxy_pass("https://mcp.example",
+                     off + "proxy_ssl_certificate a.pem; proxy_ssl_certificate_key b.key;"),
+          "the key is not that of the certificate");
+  HF_SAYS(proxy_pass("https://mcp.example", off + "proxy_ssl_name a:1;"), "is not a name");
+  HF_SAYS(proxy_pass("https://mcp.example/x", off), "write https://mcp.example in");
+  HF_SAYS(proxy_pass("htps://mcp.example", off), "invalid URL prefix");
+  HF_SAYS(proxy_pass("https://mcp.example", "proxy_ssl_crl x;"), "is not supported");
+}
+
 int main() {
   const CMUnitTest tests[] = {
       HF_UNIT(a_server_that_listens_with_ssl_has_a_context),
@@ -199,6 +295,12 @@ int main() {
       HF_UNIT(an_address_speaks_tls_for_all_its_servers_or_for_none),
       HF_UNIT(what_only_the_default_server_can_say_is_told),
       HF_UNIT(the_bundle_of_the_master_holds_all_that_the_child_needs),
+      HF_UNIT(https_to_a_backend_verifies_with_the_systems_authorities),
+      HF_UNIT(every_proxy_ssl_setting_is_read_and_inherited),
+      HF_UNIT(one_upstream_may_be_spoken_to_in_several_ways),
+      HF_UNIT(what_is_only_spoken_to_by_tls_is_there_once),
+      HF_UNIT(a_renewed_file_changes_the_fingerprint_and_not_the_identity),
+      HF_UNIT(mistakes_in_proxy_ssl_are_told_with_their_place),
   };
   return HF_RUN(tests);
 }

@@ -307,6 +307,7 @@ HF_TEST(a_session_is_resumed_from_its_slot) {
   const TlsContext of_client = client_context();
   const TlsContext of_server = server_context(authority().issue({"DNS:a.example"}));
   TlsSessionSlot slot;
+  slot.context = of_client.get();
   Ends first = Ends::tls({"a.example"}, of_client, of_server, &slot);
   HF_CHECK(first.shake());
   HF_CHECK(!first.client.tls()->resumed());
