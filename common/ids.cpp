@@ -13,6 +13,12 @@ namespace {
 
 constexpr char kAlphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
+constexpr std::array<bool, 256> make_id_bytes() {
+  std::array<bool, 256> table{};
+  for (const char c : std::string_view(kAlphabet)) table[static_cast<unsigned char>(c)] = true;
+  return table;
+}
+
 void draw(void *out, size_t bytes) {
   auto *at = static_cast<unsigned char *>(out);
   while (bytes > 0) {
@@ -92,12 +98,11 @@ std::string mint_instance_id() {
 }
 
 bool is_session_id(std::string_view text) noexcept {
+  static constexpr std::array<bool, 256> kIdBytes = make_id_bytes();
   if (text.size() != kSessionIdChars) return false;
-  for (const char c : text) {
-    const bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-    if (!word && c != '-' && c != '_') return false;
-  }
-  return true;
+  bool all = true;
+  for (const char c : text) all &= kIdBytes[static_cast<unsigned char>(c)];
+  return all;
 }
 
 uint64_t keyed_hash(std::string_view bytes) noexcept {

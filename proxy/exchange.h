@@ -165,6 +165,9 @@ class Exchange final : public BackendUser,
   void end_session(EndReason reason);
   bool identified(size_t more_bytes) const;
   ExchangeRef ref() const noexcept;
+  SessionKeyView key() const noexcept {
+    return {session_, view_.key_hash};
+  }  // REQUIRES: in_session_
 
   // exchange_response.cpp
   void forward_interim(const http::ResponseHead &head);

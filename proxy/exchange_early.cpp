@@ -97,7 +97,7 @@ void Exchange::end_early_json() {
 
 void Exchange::note_early_answer() {
   answered_ = true;
-  if (in_session_) worker_.registry().on_response(session_, request_id_);
+  if (in_session_) worker_.registry().on_response(key(), request_id_);
 }
 
 // REQUIRES: no event is open.

@@ -95,7 +95,7 @@ void Exchange::begin_event_stream(const http::ResponseHead &head) {
     return;
   }
   if (in_session_ && !classified_ && method_ == http::Method::post) {
-    worker_.registry().classify(session_, ref(), {});
+    worker_.registry().classify(key(), ref(), {});
     classified_ = true;
   }
   if (scanner_) worker_.give_scanner(std::move(scanner_));
@@ -234,7 +234,7 @@ void Exchange::on_sse_event(const mcp::SseEvent &event, size_t end) {
     return;
   }
   if (event.has_id) ids_seen_ = true;
-  if (event.has_data && !event.empty_data && in_session_) worker_.registry().on_event(session_);
+  if (event.has_data && !event.empty_data && in_session_) worker_.registry().on_event(key());
   if (scanner_) {
     note_responses();
     worker_.give_scanner(std::move(scanner_));
@@ -244,7 +244,7 @@ void Exchange::on_sse_event(const mcp::SseEvent &event, size_t end) {
 void Exchange::note_responses() {
   for (const mcp::RpcMessage &message : *scanner_) {
     if (!message.is_response()) continue;
-    worker_.registry().on_response(session_, message.id);
+    worker_.registry().on_response(key(), message.id);
     if (message.id == request_id_) answered_ = true;
   }
 }

@@ -137,11 +137,11 @@ void Exchange::classify() {
   if (scanner_ && !request_complete_ && scanner_->state() == mcp::RpcScanner::State::more) return;
   classified_ = true;
   if (scanner_) {
-    worker_.registry().classify(session_, ref(), {scanner_->begin(), scanner_->size()});
+    worker_.registry().classify(key(), ref(), {scanner_->begin(), scanner_->size()});
     if (request_id_.empty() && !scanner_->batch()) request_id_ = scanner_->first().id;
     worker_.give_scanner(std::move(scanner_));
   } else {
-    worker_.registry().classify(session_, ref(), {});
+    worker_.registry().classify(key(), ref(), {});
   }
 }
 
@@ -219,6 +219,7 @@ void Exchange::bind(std::string_view backend_session) {
   bound.backend_session = backend_session;
   bound.target = opening_->target;
   worker_.registry().bind(std::move(*opening_), persistent_, ref());
+  view_.key_hash = keyed_hash(session_);
   opening_.reset();
   admitted_ = false;
   in_session_ = true;
@@ -236,7 +237,7 @@ void Exchange::release(ReleaseReason reason) {
 // Most answers to a POST are streams of a few milliseconds: sessiond hears of those that last.
 void Exchange::open_stream(StreamKind kind) {
   stream_kind_ = kind;
-  worker_.registry().add_stream(session_, ref());
+  worker_.registry().add_stream(key(), ref());
   if (kind == StreamKind::post) {
     opened_due_ = worker_.now() + kShortStream;
     rearm();
@@ -307,7 +308,7 @@ void Exchange::end_session(EndReason reason) {
 Millis Exchange::leave_session(SessionRegistry::Finish how) {
   if (!in_session_) return Millis{0};
   in_session_ = false;
-  return worker_.registry().finish(session_, ref(), how);
+  return worker_.registry().finish(key(), ref(), how);
 }
 
 // The first event of a stream that may be legacy is complete; `end` bytes of the held ones are its.

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "proxy/http/byte_class.h"
+
 namespace holdfast::proxy {
 namespace {
 
@@ -33,15 +35,25 @@ bool name_matches(std::string_view pattern, std::string_view host) noexcept {
          equal_no_case(host.substr(host.size() - suffix.size()), suffix);
 }
 
-bool is_loopback_name(std::string_view host) noexcept {
-  if (equal_no_case(host, "localhost") || equal_no_case(host, "[::1]") ||
-      name_matches("*.localhost", host)) {
-    return true;
+// Four decimal numbers to 255, as inet_pton() reads them: no leading zeros.
+bool is_dotted_ipv4(std::string_view text) noexcept {
+  for (int part = 1;; ++part) {
+    const size_t digits = http::run_of(text, http::kDigit);
+    if (digits == 0 || digits > 3 || (digits > 1 && text[0] == '0')) return false;
+    unsigned value = 0;
+    for (size_t i = 0; i < digits; ++i) value = value * 10 + static_cast<unsigned>(text[i] - '0');
+    if (value > 255) return false;
+    text.remove_prefix(digits);
+    if (part == 4) return text.empty();
+    if (!text.starts_with('.')) return false;
+    text.remove_prefix(1);
   }
+}
+
+bool is_loopback_name(std::string_view host) noexcept {
   // 127.0.0.0/8 in its dotted form; anything else after "127." is a name somebody else may own.
-  constexpr size_t kDottedCharsMax = 15;
-  return host.starts_with("127.") && host.size() <= kDottedCharsMax &&
-         SocketAddress::numeric(host, 0).has_value();
+  return (host.starts_with("127.") && is_dotted_ipv4(host)) || equal_no_case(host, "localhost") ||
+         equal_no_case(host, "[::1]") || name_matches("*.localhost", host);
 }
 
 bool is_server_name(const Server &server, std::string_view host) noexcept {

@@ -29,14 +29,14 @@ SessionRegistry::Shard &SessionRegistry::shard_of(uint64_t hash) const {
 
 // ---- data path ----
 
-bool SessionRegistry::begin(std::string_view session, std::string_view user, ExchangeRef exchange,
+bool SessionRegistry::begin(const SessionKeyView &key, std::string_view user, ExchangeRef exchange,
                             bool expects_messages, SessionView &out) {
-  const SessionKeyView key(session);
   Shard &shard = shard_of(key.hash);
   const std::lock_guard lock(shard.mutex);
   SessionRecord *record = shard.find(key);
   if (record == nullptr || !equal_constant_time(record->identity.user, user)) return false;
   record->begin(exchange, expects_messages);
+  out.key_hash = key.hash;
   out.transport = record->identity.transport;
   out.backend = record->identity.backend;
   out.streams = record->streams();
@@ -52,9 +52,8 @@ bool SessionRegistry::knows(std::string_view session, std::string_view user) con
   return record != nullptr && equal_constant_time(record->identity.user, user);
 }
 
-void SessionRegistry::classify(std::string_view session, ExchangeRef exchange,
+void SessionRegistry::classify(const SessionKeyView &key, ExchangeRef exchange,
                                std::span<const mcp::RpcMessage> messages) {
-  const SessionKeyView key(session);
   Shard &shard = shard_of(key.hash);
   const std::lock_guard lock(shard.mutex);
   const auto at = shard.sessions.find(key);
@@ -65,15 +64,13 @@ void SessionRegistry::classify(std::string_view session, ExchangeRef exchange,
   }
 }
 
-void SessionRegistry::add_stream(std::string_view session, ExchangeRef exchange) {
-  const SessionKeyView key(session);
+void SessionRegistry::add_stream(const SessionKeyView &key, ExchangeRef exchange) {
   Shard &shard = shard_of(key.hash);
   const std::lock_guard lock(shard.mutex);
   if (SessionRecord *record = shard.find(key)) record->add_stream(exchange);
 }
 
-void SessionRegistry::on_response(std::string_view session, std::string_view raw_id) {
-  const SessionKeyView key(session);
+void SessionRegistry::on_response(const SessionKeyView &key, std::string_view raw_id) {
   Shard &shard = shard_of(key.hash);
   const std::lock_guard lock(shard.mutex);
   const auto at = shard.sessions.find(key);
@@ -81,9 +78,8 @@ void SessionRegistry::on_response(std::string_view session, std::string_view raw
   if (at->second.on_response(raw_id, clock_.now())) shard.mark_dirty(*at);
 }
 
-void SessionRegistry::on_event(std::string_view session) {
+void SessionRegistry::on_event(const SessionKeyView &key) {
   if (!events_may_count_.load(std::memory_order_relaxed)) return;
-  const SessionKeyView key(session);
   Shard &shard = shard_of(key.hash);
   const std::lock_guard lock(shard.mutex);
   const auto at = shard.sessions.find(key);
@@ -92,8 +88,7 @@ void SessionRegistry::on_event(std::string_view session) {
   if (record.on_event(shard.rules_of(record), clock_.now())) shard.mark_dirty(*at);
 }
 
-Millis SessionRegistry::finish(std::string_view session, ExchangeRef exchange, Finish how) {
-  const SessionKeyView key(session);
+Millis SessionRegistry::finish(const SessionKeyView &key, ExchangeRef exchange, Finish how) {
   Shard &shard = shard_of(key.hash);
   const std::lock_guard lock(shard.mutex);
   const auto at = shard.sessions.find(key);

@@ -31,6 +31,7 @@
 #include "common/link_messages.h"
 #include "proxy/backend_directory.h"
 #include "proxy/mcp/rpc_scanner.h"
+#include "proxy/session_key.h"
 
 namespace holdfast::proxy {
 
@@ -57,6 +58,7 @@ struct SessionIdentity {
 
 // What a request needs of its session; strings are assigned, so a reused view does not allocate.
 struct SessionView {
+  uint64_t key_hash = 0;  // of the id: SessionKeyView{id, key_hash} saves hashing it again
   Transport transport = Transport::streamable;
   BackendId backend = kNoBackend;
   std::string backend_session;
@@ -98,21 +100,21 @@ class SessionRegistry {
   // same to the asker). Registers the exchange, which holds the session against drop_if_idle until
   // its messages are classified; fills `out`. Every true is paired with one finish().
   // A GET stream passes `counts_messages` false and is registered as a stream with add_stream().
-  bool begin(std::string_view session, std::string_view user, ExchangeRef exchange,
+  bool begin(const SessionKeyView &key, std::string_view user, ExchangeRef exchange,
              bool expects_messages, SessionView &out);
   // Whether begin() would find the session; starts and holds nothing.
   bool knows(std::string_view session, std::string_view user) const;
   // Notes the messages of the exchange's body, once known (also for a legacy POST). `messages` may
   // be empty: not understood, then it counts as one request that holds until finish().
-  void classify(std::string_view session, ExchangeRef exchange,
+  void classify(const SessionKeyView &key, ExchangeRef exchange,
                 std::span<const mcp::RpcMessage> messages);
   // The exchange now carries an event stream: counted in the record, holds nothing by itself.
-  void add_stream(std::string_view session, ExchangeRef exchange);
+  void add_stream(const SessionKeyView &key, ExchangeRef exchange);
   // A response with this raw id went to the client (on whatever stream). Moves the clock when the
   // request counted.
-  void on_response(std::string_view session, std::string_view raw_id);
+  void on_response(const SessionKeyView &key, std::string_view raw_id);
   // A real data event (not a priming event, not a comment) went to the client.
-  void on_event(std::string_view session);
+  void on_event(const SessionKeyView &key);
   // How an exchange ended, as far as its requests are concerned.
   enum class Finish : uint8_t {
     answered,   // the answer is complete: nothing of it is in flight any more
@@ -121,7 +123,7 @@ class SessionRegistry {
   };
   // Ends the exchange on the session (unknown ids are ignored: the session may have ended). Returns
   // how long the session has been idle, for the report of a closed stream.
-  Millis finish(std::string_view session, ExchangeRef exchange, Finish how);
+  Millis finish(const SessionKeyView &key, ExchangeRef exchange, Finish how);
 
   // Adds a new session whose backend accepted it. REQUIRES: id freshly minted.
   // The exchange that opened it is registered as with begin() (without expected messages;

@@ -13,37 +13,11 @@
 
 #include "common/ids.h"
 #include "proxy/activity_rules.h"
+#include "proxy/session_key.h"
 #include "proxy/session_record.h"
 #include "proxy/session_registry.h"
 
 namespace holdfast::proxy {
-
-// An id and its keyed hash, which chooses the shard and the bucket: computed once per look-up, and
-// kept in the table so that no neighbour's has to be computed again.
-template <class Text>
-struct Hashed {
-  Text id;
-  uint64_t hash;
-
-  explicit Hashed(Text text) : id(std::move(text)), hash(keyed_hash(id)) {}
-};
-using SessionKey = Hashed<std::string>;
-using SessionKeyView = Hashed<std::string_view>;
-
-struct SessionKeyHash {
-  using is_transparent = void;
-  template <class Text>
-  size_t operator()(const Hashed<Text> &key) const noexcept {
-    return key.hash;
-  }
-};
-struct SessionKeyEqual {
-  using is_transparent = void;
-  template <class A, class B>
-  bool operator()(const Hashed<A> &a, const Hashed<B> &b) const noexcept {
-    return a.hash == b.hash && a.id == b.id;
-  }
-};
 
 struct alignas(64) SessionRegistry::Shard {
   using Map = std::unordered_map<SessionKey, SessionRecord, SessionKeyHash, SessionKeyEqual>;

@@ -62,19 +62,32 @@ bool refused_by_weight(std::string_view parameters) {
   return false;
 }
 
+// A list without parameters and quotes, as nearly every client sends it: any match admits.
+bool plain_list_accepts(std::string_view accept, std::string_view type) {
+  http::ListCursor ranges(accept);
+  std::string_view range;
+  while (ranges.next(range)) {
+    if (closeness(range, type) > 0) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 bool is_modern_version(std::string_view version) {
-  if (version.size() != kFirstModernVersion.size()) return false;
+  if (version.size() != kFirstModernVersion.size() || version < kFirstModernVersion) return false;
   for (size_t i = 0; i < version.size(); ++i) {
     const bool digit = version[i] >= '0' && version[i] <= '9';
     if (kFirstModernVersion[i] == '-' ? version[i] != '-' : !digit) return false;
   }
-  return version >= kFirstModernVersion;
+  return true;
 }
 
 // The closest range decides (9110 section 12.5.1), so "text/event-stream;q=0, */*" refuses streams.
 bool accepts(std::string_view accept, std::string_view type) {
+  const bool plain =
+      accept.find(';') == std::string_view::npos && accept.find('"') == std::string_view::npos;
+  if (plain) return plain_list_accepts(accept, type);
   int closest = 0;
   bool admitted = false;
   while (!accept.empty()) {

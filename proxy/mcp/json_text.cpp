@@ -166,6 +166,10 @@ void JsonText::flush_surrogate() {
   append_code_point(0xFFFD);
 }
 
+bool JsonText::is_plain(std::string_view text) {
+  return text.size() <= kBytesMax && ascii_bytes(text) == text.size();
+}
+
 std::string_view JsonText::finish() {
   flush_surrogate();
   size_t at = ascii_bytes(raw());

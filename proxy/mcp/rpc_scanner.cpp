@@ -87,7 +87,12 @@ const char *RpcScanner::feed_string(const char *p, const char *end) {
       continue;
     }
     const char *special = find_either(p, end, '"', '\\');
-    if (capture_ != Member::none) text_.append({p, static_cast<size_t>(special - p)});
+    const std::string_view plain{p, static_cast<size_t>(special - p)};
+    if (special != end && *special == '"' && text_.empty()) {
+      end_plain(plain);
+      return special + 1;
+    }
+    if (capture_ != Member::none) text_.append(plain);
     if (special == end) return end;
     p = special + 1;
     if (*special == '"') {
@@ -136,7 +141,20 @@ void RpcScanner::end_capture() {
     if (string) text_.append("\"");
     return on_token(member);
   }
-  if (member != Member::none) on_text(member);
+  if (member != Member::none) on_text(member, text_.finish(), text_.cut());
+}
+
+// Ends a string that is here whole and without escapes, as nearly all are: it need not be copied to
+// be understood. Tokens are never among them: their text begins with the quote.
+void RpcScanner::end_plain(std::string_view text) {
+  const Member member = capture_;
+  lex_ = Lex::structure;
+  capture_ = Member::none;
+  if (member == Member::none) return;
+  if (member == Member::key) return on_key(text);  // no name we know has a byte finish() changes
+  if (JsonText::is_plain(text)) return on_text(member, text, false);
+  text_.append(text);
+  on_text(member, text_.finish(), text_.cut());
 }
 
 // --- Structure ---------------------------------------------------------------------------------
@@ -304,13 +322,12 @@ void RpcScanner::on_key(std::string_view name) {
   if (member == Member::error) current().has_error = true;
 }
 
-void RpcScanner::on_text(Member member) {
+void RpcScanner::on_text(Member member, std::string_view text, bool cut) {
   RpcMessage &message = current();
-  const std::string_view text = text_.finish();
   switch (member) {
     case Member::method:
       message.has_method = true;
-      message.method_long = text_.cut() || text.size() > kRpcMethodBytesMax;
+      message.method_long = cut || text.size() > kRpcMethodBytesMax;
       if (!message.method_long) message.method = text;
       return;
     case Member::uri:

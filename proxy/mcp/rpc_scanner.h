@@ -100,7 +100,7 @@ class RpcScanner {
   void on_scalar(char c);
   void on_escaped(char c);
   void on_key(std::string_view name);
-  void on_text(Member member);
+  void on_text(Member member, std::string_view text, bool cut);
   void on_token(Member member);
 
   void fail() { state_ = State::unclear; }
@@ -111,6 +111,7 @@ class RpcScanner {
   bool in_object() const { return (objects_[(depth_ - 1) / 64] >> (depth_ - 1) % 64 & 1) != 0; }
   Member take_pending();
   void end_capture();
+  void end_plain(std::string_view text);
   void push(bool object);
   void enter(Member member);
   void visit(Where where);
