@@ -6,6 +6,7 @@
 #include "common/daemon.h"
 #include "common/ids.h"
 #include "common/log.h"
+#include "proxy/upstream.h"
 
 namespace holdfast::proxy {
 
@@ -160,6 +161,13 @@ bool Serving::start(const std::shared_ptr<const Config> &config, unsigned worker
 
 void Serving::distribute(const std::shared_ptr<const Config> &config) {
   config_ = config;
+  // Before the link is up, not as the workers get to it: a session that sessiond hands back to a
+  // new process is ended if its backend is not known yet.
+  for (const Upstream &upstream : config->upstreams) {
+    for (const BackendServer &server : upstream.servers) {
+      (void)intern_server(backends_, upstream, server);  // ignoring: the workers ask again
+    }
+  }
   const size_t count = config->listeners.size();
   for (size_t i = 0; i < mailboxes_.size(); ++i) {
     SwapConfig swap;
