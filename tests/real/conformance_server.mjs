@@ -168,4 +168,6 @@ const guards = [localhostHostValidation(), localhostOriginValidation()];
 const http = createServer((req, res) => {
   if (guards.every((accepts) => accepts(req, res))) void handle(req, res);
 });
-http.listen(0, '127.0.0.1', () => console.log(`listening 127.0.0.1:${http.address().port}`));
+const path = process.argv[2];
+if (path !== undefined) http.listen(path, () => console.log(`listening unix:${path}`));
+else http.listen(0, '127.0.0.1', () => console.log(`listening 127.0.0.1:${http.address().port}`));

@@ -82,6 +82,10 @@ export class Child {
     running.add(this);
   }
 
+  get pid() {
+    return this.#process.pid;
+  }
+
   // Everything it has printed so far.
   get lines() {
     return this.#lines.past;

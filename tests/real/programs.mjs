@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Child, direct, here, scratch } from './lib.mjs';
 
 const binaries = process.env.HF_BIN_DIR ?? join(here, '../../build/release/bin');
-const listening = /^listening (127\.0\.0\.1:\d+)$/;
+const listening = /^listening (127\.0\.0\.1:\d+|unix:.+)$/;
 
 // server-everything: `streamableHttp` serves /mcp, `sse` serves /sse and /message.
 export async function startEverything(transport) {
@@ -24,7 +24,8 @@ async function startScript(name, ...args) {
 }
 
 export const startModern = () => startScript('modern_server');
-export const startConformance = () => startScript('conformance_server');
+// With a path it listens there, so that another one can take its place.
+export const startConformance = (...path) => startScript('conformance_server', ...path);
 export const startRelay = (address, fault) => startScript('faulty_relay', address, fault);
 
 const proxyConf = (backend) => `
@@ -57,7 +58,7 @@ export async function startPair(backend, policy = '') {
   await sessiond.line(/event=ready\b/);
   const proxy = run('holdfast-proxy', 'proxy.conf');
   const address = (await proxy.line(/event=listening .*\baddress=(127\.0\.0\.1:\d+)/))[1];
-  return { address, sessiond, children: [proxy, sessiond] };
+  return { address, proxy, sessiond, children: [proxy, sessiond] };
 }
 
 // A backend, and unless --direct was given the pair in front of it. stop() reports a daemon that
@@ -68,6 +69,7 @@ export async function startTarget(startBackend, policy = '') {
   return {
     url: `http://${pair.address}`,
     backend: backend.child,
+    proxy: pair.proxy,
     sessiond: pair.sessiond,
     async stop() {
       for (const child of pair.children) {
