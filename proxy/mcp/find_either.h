@@ -1,9 +1,11 @@
-// The first of two byte values in a range, found in one pass. Two memchr() calls would search the
-// rest of the input again for every hit of the nearer byte, which a peer can make quadratic: a
-// stream that ends its lines in CR alone, a string made of escapes.
+// The first of two byte values in a range, found in one pass over it. Two memchr() calls over the
+// whole rest would search it again for every hit of the nearer byte, which a peer can make
+// quadratic: a stream that ends its lines in CR alone, a string made of escapes. Two over a block
+// of bounded size cannot.
 // Pure; reads nothing outside [p, end).
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -13,21 +15,14 @@ namespace holdfast::proxy::mcp {
 
 namespace find_either_detail {
 
-inline constexpr size_t kVectorBytes = 16;
-using Vector = unsigned char __attribute__((vector_size(kVectorBytes)));
+inline constexpr size_t kBlockBytes = 2048;
 
-inline Vector splat(char c) { return Vector{} + static_cast<unsigned char>(c); }
-
-inline Vector hits(const char *p, Vector a, Vector b) {
-  Vector bytes;
-  std::memcpy(&bytes, p, sizeof bytes);
-  return static_cast<Vector>(bytes == a) | static_cast<Vector>(bytes == b);
-}
-
-inline bool any(Vector hit) {
-  uint64_t words[2];
-  std::memcpy(words, &hit, sizeof words);
-  return (words[0] | words[1]) != 0;
+// The first of either in p[0..bytes), or nullptr; memchr() is the fastest loop of the machine.
+inline const char *find_in_block(const char *p, size_t bytes, char a, char b) {
+  const auto *const first = static_cast<const char *>(std::memchr(p, a, bytes));
+  if (first != nullptr) bytes = static_cast<size_t>(first - p);
+  const auto *const earlier = static_cast<const char *>(std::memchr(p, b, bytes));
+  return earlier != nullptr ? earlier : first;
 }
 
 // The high bit of every zero byte of `word`, and possibly of bytes above the lowest such one.
@@ -50,26 +45,20 @@ inline size_t offset_in_word(const char *p, char a, char b) {
 }  // namespace find_either_detail
 
 // The first byte of [p, end) that is `a` or `b`; `end` when there is none. Short distances, the
-// usual case, stay in 8-byte words; after 32 bytes 64 are compared per step.
+// usual case, stay in 8-byte words.
 inline const char *find_either(const char *p, const char *end, char a, char b) {
   using namespace find_either_detail;
   const auto left = [&] { return static_cast<size_t>(end - p); };
-  for (int i = 0; i < 4 && left() >= 8; ++i, p += 8) {
+  for (int i = 0; i < 8 && left() >= 8; ++i, p += 8) {
     const size_t offset = offset_in_word(p, a, b);
     if (offset < 8) return p + offset;
   }
-  const Vector va = splat(a);
-  const Vector vb = splat(b);
-  for (; left() >= 4 * kVectorBytes; p += 4 * kVectorBytes) {
-    const Vector hit = hits(p, va, vb) | hits(p + kVectorBytes, va, vb) |
-                       hits(p + 2 * kVectorBytes, va, vb) | hits(p + 3 * kVectorBytes, va, vb);
-    if (any(hit)) break;
+  while (p != end) {
+    const size_t bytes = std::min(left(), kBlockBytes);
+    const char *const hit = find_in_block(p, bytes, a, b);
+    if (hit != nullptr) return hit;
+    p += bytes;
   }
-  for (; left() >= 8; p += 8) {
-    const size_t offset = offset_in_word(p, a, b);
-    if (offset < 8) return p + offset;
-  }
-  while (p != end && *p != a && *p != b) ++p;
   return p;
 }
 
