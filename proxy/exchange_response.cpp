@@ -31,7 +31,7 @@ void Exchange::on_backend_head(const http::ResponseHead &head) {
   }
   if (await_old_stream(head.status)) return;
   connect_due_ = head_due_ = early_due_ = MonoTime::max();
-  resend_.clear();
+  if (!resend_.empty()) std::string().swap(resend_);  // an idle stream would keep its bytes
   if (!early_) {
     status_ = head.status;
     worker_.counters().add(class_counter(status_));
