@@ -195,17 +195,26 @@ void LoadModes::idle() {
   report_.num("hold_cpu_pct", 100 * measured.target_cpu_s / measured.seconds, "% while idle");
 }
 
-// Keep-alive connections between two requests; each has done its handshake.
+// Keep-alive connections between two requests, without sessions, so that a connection's own cost
+// shows.
 void LoadModes::conns() {
-  struct Rest final : SessionClient {
-    using SessionClient::SessionClient;
-    void session_ready() override { ++load_.ready; }
+  struct Rest final : Client {
+    explicit Rest(LoadContext &load_)
+        : Client(load_.engine, load_.settings, load_.errors), load(load_) {}
+    void on_head(const Head &head) override {
+      if (head.status != 200) ++errors_.status[head.status];
+    }
+    void on_end() override { ++load.ready; }
+    void on_closed() override { ++errors_.closed; }
+    LoadContext &load;
   };
+  const std::string ping = load_.requests.get_stream("/ping", "");
   const ProcSample before = sample_processes(load_.settings.pids, true);
   std::vector<std::unique_ptr<Rest>> clients;
   for (size_t i = 0; i < load_.settings.conns; ++i) {
     clients.push_back(std::make_unique<Rest>(load_));
-    clients.back()->start(static_cast<unsigned>(i));
+    clients.back()->open(static_cast<unsigned>(i));
+    clients.back()->send(ping);
     if (clients.size() % kHandshakesAtOnce == 0) wait_ready(clients.size());
   }
   wait_ready(clients.size());

@@ -18,7 +18,7 @@ constexpr const char *kUsage =
     "  big      the same with large bodies; also MB/s\n"
     "  churn    connect, initialize, initialized, tools/call, DELETE, close\n"
     "  idle     --streams open event streams; memory of each\n"
-    "  conns    --conns idle keep-alive connections; memory of each\n"
+    "  conns    --conns idle keep-alive connections without sessions; memory of each\n"
     "  events   --streams event streams fed by the backend; loss, order, added latency\n"
     "  slow     --slow streams that stop reading beside --streams that go on\n"
     "  legacy   HTTP+SSE: POST, then the reply on the event stream\n"

@@ -8,6 +8,7 @@
 //   DELETE /mcp                        200
 //   GET  /sse                          endpoint event, then an open stream
 //   POST /messages?sessionId=…         202, the reply goes to the stream
+//   any /ping                          200, no session needed
 //
 // Every request after initialize must carry a session id this mock issued; anything else is 404, so
 // that a proxy that loses the header is noticed. It first prints {"port":N} (--port 0 lets the

@@ -57,6 +57,7 @@ void MockConn::on_head(const Head &head) {
   route = path == "/mcp"        ? Route::mcp
           : path == "/sse"      ? Route::legacy_sse
           : path == "/messages" ? Route::legacy_post
+          : path == "/ping"     ? Route::ping
                                 : Route::none;
   accepts_stream = head.event_stream;
   close_after = head.close;
@@ -97,7 +98,9 @@ void MockServer::serve(MockConn &conn) {
     conn.dead = true;
     return;
   }
-  if (conn.route == Route::legacy_sse && conn.verb == Verb::get) {
+  if (conn.route == Route::ping) {
+    reply_status(conn, "200 OK");
+  } else if (conn.route == Route::legacy_sse && conn.verb == Verb::get) {
     open_legacy(conn);
   } else if (conn.route == Route::legacy_post && conn.verb == Verb::post) {
     serve_legacy_post(conn);

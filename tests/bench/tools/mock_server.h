@@ -22,7 +22,7 @@ class MockServer;
 
 // One connection and the request it is in.
 struct MockConn {
-  enum class Route : uint8_t { none, mcp, legacy_sse, legacy_post };
+  enum class Route : uint8_t { none, mcp, legacy_sse, legacy_post, ping };
   enum class Verb : uint8_t { other, get, post, end };
   enum class StreamKind : uint8_t { none, mcp, legacy };
 
