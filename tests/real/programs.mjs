@@ -28,13 +28,19 @@ export const startModern = () => startScript('modern_server');
 export const startConformance = (...path) => startScript('conformance_server', ...path);
 export const startRelay = (address, fault) => startScript('faulty_relay', address, fault);
 
+// Where set, a folder with certificate.pem and key.pem: the proxy speaks TLS with them.
+const tls = process.env.HF_REAL_TLS;
+const listen = tls
+  ? `listen 127.0.0.1:0 ssl; ssl_certificate ${tls}/certificate.pem; ssl_certificate_key ${tls}/key.pem;`
+  : 'listen 127.0.0.1:0;';
+
 const proxyConf = (backend) => `
 worker_processes 2;
 pid proxy.pid;
 sessiond unix:sessiond.sock;
 upstream backend { server ${backend}; keepalive 64; }
 server {
-    listen 127.0.0.1:0;
+    ${listen}
     location = /health { holdfast_health; }
     location / { proxy_pass http://backend; }
 }
@@ -67,7 +73,7 @@ export async function startTarget(startBackend, policy = '') {
   const backend = await startBackend();
   const pair = direct ? { address: backend.address, children: [] } : await startPair(backend.address, policy);
   return {
-    url: `http://${pair.address}`,
+    url: `${tls && !direct ? 'https' : 'http'}://${pair.address}`,
     backend: backend.child,
     proxy: pair.proxy,
     sessiond: pair.sessiond,
