@@ -16,4 +16,10 @@ if(HOLDFAST_TESTS AND NOT HOLDFAST_SANITIZE)
     hf_real_test(conformance_${revision} conformance.mjs --revision ${revision})
     hf_real_test(conformance_control_${revision} conformance_control_test.mjs ${revision})
   endforeach()
+  # Our codec beside Node's own parser: no daemons take part.
+  add_executable(codec_events ${CMAKE_CURRENT_SOURCE_DIR}/real/codec_events.cpp)
+  target_link_libraries(codec_events PRIVATE holdfast_flags hf_proxy_http)
+  hf_real_test(framing framing_test.mjs)
+  set_property(TEST real_framing APPEND PROPERTY ENVIRONMENT
+               HF_CODEC_EVENTS=$<TARGET_FILE:codec_events>)
 endif()
