@@ -39,10 +39,11 @@ Acceptor::Acceptor(Worker &worker, UniqueFd fd, size_t listener)
   (void)event_add(event_.get(), nullptr);
 }
 
-void Acceptor::pause(bool paused) {
-  if (paused == paused_) return;
-  paused_ = paused;
-  if (paused) {
+void Acceptor::pause(uint8_t reason, bool on) {
+  const bool was = paused_ != 0;
+  paused_ = static_cast<uint8_t>(on ? paused_ | reason : paused_ & ~reason);
+  if (was == (paused_ != 0)) return;
+  if (paused_ != 0) {
     (void)event_del(event_.get());
   } else {
     (void)event_add(event_.get(), nullptr);
@@ -57,17 +58,30 @@ void Acceptor::on_readable() {
     auto *address = static_cast<sockaddr *>(static_cast<void *>(&storage));
     UniqueFd fd(::accept4(fd_.get(), address, &bytes, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!fd) {
-      if (out_of_resources(errno)) back_off();
+      if (out_of_resources(errno)) back_off(errno);
       return;  // EAGAIN, or a connection that was gone before we came
     }
+    const bool last = worker_.is_reserved(fd.get());
     const std::optional<SocketAddress> peer = SocketAddress::from(address, bytes);
     worker_.add_client(std::move(fd), listener_, peer.value_or(SocketAddress{}));
+    if (last) {
+      back_off(EMFILE);
+      return;
+    }
   }
 }
 
-void Acceptor::back_off() {
-  worker_.note_accept_trouble(errno);
-  pause(true);
+void Acceptor::back_off(int sys_errno) {
+  worker_.note_accept_trouble(sys_errno);
+  pause(kNoDescriptors, true);
+  (void)event_add(resume_.get(), &kBackOff);
+}
+
+void Acceptor::on_resume() {
+  if (worker_.descriptors_left()) {
+    pause(kNoDescriptors, false);
+    return;
+  }
   (void)event_add(resume_.get(), &kBackOff);
 }
 
@@ -75,7 +89,7 @@ void Acceptor::on_readable_c(evutil_socket_t, short, void *self) noexcept {
   static_cast<Acceptor *>(self)->on_readable();
 }
 void Acceptor::on_resume_c(evutil_socket_t, short, void *self) noexcept {
-  static_cast<Acceptor *>(self)->pause(false);
+  static_cast<Acceptor *>(self)->on_resume();
 }
 
 }  // namespace holdfast::proxy

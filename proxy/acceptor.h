@@ -1,8 +1,10 @@
 // Accepts connections on one of a worker's listening sockets: up to 16 a wake, within the worker's
-// connection limit; out of descriptors it pauses for 100 ms instead of spinning. The descriptor is
-// the process's (the master keeps another reference); a port that lives is never closed here.
-// Worker thread only.
+// connection limit. Out of descriptors, all but those kept for backends, it looks again after 100
+// ms and leaves the rest of the queue to the kernel until then. The descriptor is the process's
+// (the master keeps another reference); a port that lives is never closed here. Worker thread only.
 #pragma once
+
+#include <cstdint>
 
 #include "common/ev_ptr.h"
 #include "common/unique_fd.h"
@@ -18,12 +20,16 @@ class Acceptor {
   Acceptor(const Acceptor &) = delete;
   Acceptor &operator=(const Acceptor &) = delete;
 
-  void pause(bool paused);
+  // Reasons to pause, each lifted by whoever set it: two pausers cannot un-pause each other.
+  static constexpr uint8_t kFullWorker = 1;     // worker_connections
+  static constexpr uint8_t kNoDescriptors = 2;  // of the process, or of the system
+  void pause(uint8_t reason, bool on);
   int fd() const noexcept { return fd_.get(); }
 
  private:
   void on_readable();
-  void back_off();
+  void back_off(int sys_errno);
+  void on_resume();
   static void on_readable_c(evutil_socket_t, short, void *self) noexcept;
   static void on_resume_c(evutil_socket_t, short, void *self) noexcept;
 
@@ -32,7 +38,7 @@ class Acceptor {
   size_t listener_;
   EventPtr event_;
   EventPtr resume_;
-  bool paused_ = false;
+  uint8_t paused_ = 0;
 };
 
 }  // namespace holdfast::proxy

@@ -81,10 +81,12 @@ BackendConn::BackendConn(Private, Worker &worker, BackendId backend, UniqueFd fd
     : worker_(worker), stream_(std::move(fd)), backend_(backend), idle_max_(kIdleDefault) {
   read_event_.reset(
       event_new(worker.base(), stream_.fd(), EV_READ | EV_PERSIST, &on_readable_c, this));
+  worker_.count_backend_conn(1);
 }
 
 // Peers of TLS are told that the end is one.
 BackendConn::~BackendConn() {
+  worker_.count_backend_conn(-1);
   if (request_sent_ && output_.unsent_bytes() == 0) stream_.close_notify();
 }
 

@@ -13,6 +13,7 @@
 #include <string>
 
 #include "common/ev_ptr.h"
+#include "proxy/address_limit.h"
 #include "proxy/config.h"
 #include "proxy/exchange.h"
 #include "proxy/http/head_parser.h"
@@ -64,6 +65,7 @@ class ClientConn final : public WheelTimer::User, public Buried {
   // ---- from the worker ----
   // Idle connections close now, busy ones after their answer.
   void close_when_idle();
+  void hold(AddressLimit::Place place) { place_ = std::move(place); }  // while it lives
   Exchange *exchange() noexcept { return exchange_.get(); }
 
   void on_deadline(WheelTimer &timer) override;
@@ -113,6 +115,7 @@ class ClientConn final : public WheelTimer::User, public Buried {
   MonoTime body_total_due_ = MonoTime::max();
   http::RequestParser parser_;
   SocketAddress peer_;
+  AddressLimit::Place place_;
   std::string peer_ip_;
   size_t listener_;
   size_t lingered_bytes_ = 0;

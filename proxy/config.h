@@ -194,6 +194,7 @@ struct SessiondAddress {
 struct Config {
   unsigned worker_processes = 1;  // worker threads; `auto` = the cores this process may use
   unsigned worker_connections = 10'000;
+  unsigned connections_per_address = 0;  // over all workers, trusted proxies excepted; 0 = any
   Millis worker_shutdown_timeout{std::chrono::seconds{60}};
   std::string pid_path;  // absolute
   ErrorLog error_log;

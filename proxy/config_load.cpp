@@ -88,6 +88,9 @@ void ConfigBuilder::apply_main(const ConfDirective &directive) {
         automatic ? usable_cores() : static_cast<unsigned>(count_of(directive));
   } else if (name == "worker_connections") {
     config_.worker_connections = static_cast<unsigned>(count_of(directive));
+  } else if (name == "connections_per_address") {
+    const bool off = directive.args.front().text == "off";
+    config_.connections_per_address = off ? 0 : static_cast<unsigned>(count_of(directive));
   } else if (name == "worker_shutdown_timeout") {
     config_.worker_shutdown_timeout = time_of(directive);
   } else if (name == "pid") {

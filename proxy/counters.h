@@ -14,6 +14,7 @@ namespace holdfast::proxy {
 enum class Counter : uint8_t {
   connections_accepted,
   connections_open,
+  connections_refused,
   requests,
   responses_2xx,
   responses_3xx,
@@ -46,6 +47,7 @@ struct CounterRow {
 inline constexpr std::array<CounterRow, kCounters> kCounterTable = {{
     {Counter::connections_accepted, "connections_accepted", false},
     {Counter::connections_open, "connections_open", true},
+    {Counter::connections_refused, "connections_refused", false},
     {Counter::requests, "http_requests", false},
     {Counter::responses_2xx, "http_responses_2xx", false},
     {Counter::responses_3xx, "http_responses_3xx", false},

@@ -2,6 +2,7 @@
 hf_library(hf_proxy_data
   acceptor.cpp
   access_log.cpp
+  address_limit.cpp
   backend_call.cpp
   backend_conn.cpp
   backend_pool.cpp

@@ -1,5 +1,7 @@
 #include "proxy/serving.h"
 
+#include <sys/resource.h>
+
 #include <csignal>
 
 #include "common/command_line.h"
@@ -9,6 +11,17 @@
 #include "proxy/upstream.h"
 
 namespace holdfast::proxy {
+namespace {
+
+// As many descriptors as the administrator allows, not as many as shells give by default.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  (void)::setrlimit(RLIMIT_NOFILE, &limit);  // ignoring: fewer will do, accepting pauses in time
+}
+
+}  // namespace
 
 Serving::Serving(UniqueFd channel, std::string node)
     : channel_(std::move(channel)), node_(std::move(node)), registry_(clock_) {}
@@ -123,6 +136,7 @@ void Serving::configure(MasterMessage &message) {
 }
 
 bool Serving::start(const std::shared_ptr<const Config> &config, unsigned workers) {
+  raise_descriptor_limit();
   const Result<void> dropped = drop_privileges(config->run_as);
   if (!dropped) {
     log_error("event=privileges_kept detail={}", quoted(dropped.error().message));
@@ -151,7 +165,8 @@ bool Serving::start(const std::shared_ptr<const Config> &config, unsigned worker
   };
   control_ =
       std::make_unique<Control>(options, clock_, registry_, backends_, mailboxes, std::move(hooks));
-  const WorkerContext context{clock_, registry_, *control_, backends_, backend_stats_, log_files_};
+  const WorkerContext context{clock_,         registry_,  *control_, backends_,
+                              backend_stats_, log_files_, addresses_};
   for (unsigned i = 0; i < workers; ++i) {
     workers_.push_back(std::make_unique<Worker>(i, context, *mailboxes_[i]));
   }

@@ -53,6 +53,7 @@ class Serving {
   BackendDirectory backends_;
   BackendStats backend_stats_;
   LogFiles log_files_;
+  AddressLimit addresses_;
   std::vector<std::unique_ptr<WorkerMailbox>> mailboxes_;
   std::unique_ptr<Control> control_;
   std::vector<std::unique_ptr<Worker>> workers_;

@@ -1,7 +1,11 @@
 #include "proxy/worker.h"
 
+#include <fcntl.h>
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cstring>
 #include <utility>
 
@@ -17,7 +21,9 @@ namespace {
 constexpr timeval kTick{0, 100'000};  // TimerWheel::kTick
 constexpr unsigned kTicksPerSecond = 10;
 constexpr size_t kScannersMax = 64;  // kept for reuse
-constexpr Millis kStopGrace{5000};   // TERM: what is in flight gets so long
+constexpr int kReservedFdsMin = 8;   // descriptors accepting leaves to backends and files
+constexpr int kReservedFdsMax = 256;
+constexpr Millis kStopGrace{5000};  // TERM: what is in flight gets so long
 constexpr uint64_t kSlotBits = 24;
 constexpr uint64_t kCountBits = 32;
 
@@ -29,6 +35,14 @@ EventBasePtr make_base() {
   return base;
 }
 
+// The first descriptor number accepting does not use: a sixteenth of the table stays free.
+int accept_fd_max() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > INT_MAX) return INT_MAX;
+  const int fds = static_cast<int>(limit.rlim_cur);
+  return fds - std::clamp(fds / 16, kReservedFdsMin, kReservedFdsMax);
+}
+
 }  // namespace
 
 Worker::Worker(uint32_t index, WorkerContext context, WorkerMailbox &mailbox)
@@ -37,6 +51,7 @@ Worker::Worker(uint32_t index, WorkerContext context, WorkerMailbox &mailbox)
       mailbox_(mailbox),
       base_(make_base()),
       wheel_(context.clock.now()) {
+  accept_fd_max_ = accept_fd_max();
   tick_.reset(event_new(base_.get(), -1, EV_PERSIST, &on_tick_c, this));
   mail_.reset(event_new(base_.get(), mailbox.fd(), EV_READ | EV_PERSIST, &on_mail_c, this));
   (void)event_add(tick_.get(), &kTick);
@@ -260,14 +275,52 @@ AccessWriter *Worker::access_writer(const Config &config, size_t index) {
 }
 
 bool Worker::may_accept() {
-  if (clients_.size() < config_->worker_connections) return true;
-  accepting_paused_ = true;
-  for (const auto &acceptor : acceptors_) acceptor->pause(true);
+  if (clients_.size() + backend_conns_ < config_->worker_connections) return true;
+  pause_accepting(true);
   return false;
 }
 
+void Worker::pause_accepting(bool paused) {
+  accepting_paused_ = paused;
+  for (const auto &acceptor : acceptors_) acceptor->pause(Acceptor::kFullWorker, paused);
+}
+
+// Room for another connection has come: of the worker's own, and of the process's descriptors.
+void Worker::connection_closed() {
+  if (stopping_) return;
+  if (accepting_paused_ && clients_.size() + backend_conns_ < config_->worker_connections)
+    pause_accepting(false);
+}
+
+void Worker::count_backend_conn(int change) {
+  backend_conns_ += static_cast<size_t>(change);
+  if (change < 0) connection_closed();
+}
+
+// The kernel gives the lowest free number, so a copy of any descriptor tells how full the table is.
+bool Worker::descriptors_left() {
+  const UniqueFd lowest(::fcntl(mailbox_.fd(), F_DUPFD_CLOEXEC, 0));
+  return lowest && !is_reserved(lowest.get());
+}
+
 void Worker::add_client(UniqueFd fd, size_t listener, const SocketAddress &peer) {
+  AddressLimit::Place place;
+  const unsigned max = config_->connections_per_address;
+  if (max > 0 && !config_->is_trusted_proxy(peer) && !peer.is_unix()) {
+    place = context_.addresses.enter(peer, max);
+    if (!place) {
+      counters_.add(Counter::connections_refused);
+      if (refusal_log_.allow(now())) {
+        log_warn(
+            "event=connection_refused client={} suppressed={} detail=\"as many as one address "
+            "may have\"",
+            peer.ip(), refusal_log_.suppressed());
+      }
+      return;
+    }
+  }
   auto conn = std::make_unique<ClientConn>(*this, std::move(fd), listener, peer);
+  conn->hold(std::move(place));
   ClientConn *key = conn.get();
   clients_.emplace(key, std::move(conn));
 }
@@ -277,10 +330,7 @@ void Worker::remove(ClientConn &conn) {
   if (at == clients_.end()) return;
   bury(std::move(at->second));
   clients_.erase(at);
-  if (accepting_paused_ && !stopping_) {
-    accepting_paused_ = false;
-    for (const auto &acceptor : acceptors_) acceptor->pause(false);
-  }
+  connection_closed();
 }
 
 void Worker::note_accept_trouble(int sys_errno) {

@@ -14,6 +14,7 @@
 #include "common/log_limit.h"
 #include "proxy/acceptor.h"
 #include "proxy/access_log.h"
+#include "proxy/address_limit.h"
 #include "proxy/backend_call.h"
 #include "proxy/backend_directory.h"
 #include "proxy/backend_pool.h"
@@ -44,6 +45,7 @@ struct WorkerContext {
   BackendDirectory &backends;
   BackendStats &backend_stats;
   LogFiles &log_files;
+  AddressLimit &addresses;
 };
 
 // What /health, /live and /ready say while sessiond is away.
@@ -113,6 +115,12 @@ class Worker {
   void add_client(UniqueFd fd, size_t listener, const SocketAddress &peer);
   void remove(ClientConn &conn);
   void note_accept_trouble(int sys_errno);
+  // One backend connection more or less: they count against worker_connections, too.
+  void count_backend_conn(int change);
+  // True while a descriptor below the reserve is free: what accepting may use, so that an accepted
+  // request can still reach its backend.
+  bool descriptors_left();
+  bool is_reserved(int fd) const noexcept { return fd >= accept_fd_max_; }
   void note_handshake_failure(std::string_view peer, const TlsStream &tls);
 
  private:
@@ -132,6 +140,8 @@ class Worker {
   void on_message(StopWorker &message);
   void build_upstreams();
   bool any_backend_up();
+  void pause_accepting(bool paused);
+  void connection_closed();
   void start_call(const DeleteAtBackend &order);
   void stop_streams();
   Exchange *find(uint64_t id) noexcept;
@@ -174,6 +184,9 @@ class Worker {
   LogLimit fault_log_;
   LogLimit call_log_;
   LogLimit handshake_log_;
+  LogLimit refusal_log_;
+  size_t backend_conns_ = 0;
+  int accept_fd_max_ = 0;
   unsigned ticks_ = 0;
   bool now_fresh_ = false;
   bool control_used_ = false;  // in this turn

@@ -171,6 +171,7 @@ HF_TEST(the_shipped_proxy_conf_means_the_defaults_with_and_without_its_comments)
     const auto config = load_text(one, proxy::load_config);
     HF_EQ(config.worker_processes, wanted.worker_processes);
     HF_EQ(config.worker_connections, wanted.worker_connections);
+    HF_EQ(config.connections_per_address, wanted.connections_per_address);
     HF_CHECK(config.worker_shutdown_timeout == wanted.worker_shutdown_timeout);
     HF_EQ(config.pid_path, wanted.pid_path);
     HF_CHECK(config.error_log == wanted.error_log && config.sandbox == wanted.sandbox);

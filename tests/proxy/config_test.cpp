@@ -88,6 +88,7 @@ HF_TEST(what_is_not_written_has_the_documented_default) {
   const Config config = in_location("").config();
   HF_CHECK(config.worker_processes >= 1);
   HF_EQ(config.worker_connections, 10'000u);
+  HF_EQ(config.connections_per_address, 0u);
   HF_EQ(config.worker_shutdown_timeout.count(), 60'000);
   HF_EQ(config.pid_path, std::string("/etc/holdfast/run/holdfast-proxy.pid"));
   HF_CHECK(!config.sessiond && config.trusts_unix_peers && config.sandbox);

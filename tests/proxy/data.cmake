@@ -1,5 +1,6 @@
 # The data path's parts that need no worker.
 hf_test(access_log_test proxy/access_log_test.cpp LINK hf_proxy_data)
+hf_test(address_limit_test proxy/address_limit_test.cpp LINK hf_proxy_data)
 hf_test(header_values_test proxy/header_values_test.cpp LINK hf_proxy_data)
 hf_test(output_test proxy/net/output_test.cpp LINK hf_proxy_data)
 hf_test(own_answers_test proxy/own_answers_test.cpp LINK hf_proxy_data)

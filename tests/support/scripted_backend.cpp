@@ -86,6 +86,13 @@ bool Peer::send(std::string_view bytes) {
   return bytes.empty();
 }
 
+size_t Peer::send_some(std::string_view bytes, Millis room_timeout) {
+  const size_t sent = connection_.send_some(bytes);
+  pollfd watch{connection_.fd(), POLLOUT, 0};
+  if (sent == 0) (void)::poll(&watch, 1, static_cast<int>(room_timeout.count()));
+  return sent;
+}
+
 bool Peer::answer(int status, std::string_view content_type, std::string_view body,
                   std::string_view more_headers) {
   std::string text = "HTTP/1.1 " + std::to_string(status) + " Scripted\r\nContent-Type: ";

@@ -28,6 +28,9 @@ class Peer {
   bool wait_bytes(std::string_view text, Millis timeout = kSoon);
   // Everything in `bytes`; false when the peer does not take it.
   bool send(std::string_view bytes);
+  // What the kernel takes of `bytes` without waiting; waits for room when it takes none.
+  size_t send_some(std::string_view bytes, Millis room_timeout);
+  const std::string &seen() { return connection_.buffer(); }  // not yet read as a request
   // A complete answer with Content-Length.
   bool answer(int status, std::string_view content_type, std::string_view body,
               std::string_view more_headers = {});
