@@ -39,7 +39,7 @@ if(TARGET holdfast-proxy AND TARGET holdfast-sessiond AND TARGET holdfastctl)
   endforeach()
   e2e(tls)
   # The data path by its bytes.
-  foreach(name deadlines expect limits wire_requests wire_responses)
+  foreach(name backpressure deadlines expect limits wire_requests wire_responses)
     e2e(${name})
   endforeach()
   e2e(tls_backend)
