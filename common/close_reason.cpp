@@ -48,6 +48,8 @@ constexpr EnumWord<RefuseReason> kRefuseReasons[] = {
     {RefuseReason::max_sessions, "max_sessions", "the session limit is reached"},
     {RefuseReason::max_sessions_per_user, "max_sessions_per_user",
      "this user's session limit is reached"},
+    {RefuseReason::max_sessions_per_address, "max_sessions_per_address",
+     "this client address' session limit is reached"},
     {RefuseReason::draining, "draining", "the service is draining"},
     {RefuseReason::sessiond_down, "sessiond_down", "the session daemon cannot be asked"},
 };

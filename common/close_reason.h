@@ -51,7 +51,13 @@ enum class ReleaseReason : uint8_t {
 };
 
 // Why an admission was refused.
-enum class RefuseReason : uint8_t { max_sessions, max_sessions_per_user, draining, sessiond_down };
+enum class RefuseReason : uint8_t {
+  max_sessions,
+  max_sessions_per_user,
+  max_sessions_per_address,
+  draining,
+  sessiond_down
+};
 
 // True for the ends that a policy's passing time brings.
 constexpr bool is_expiry(EndReason reason) noexcept {

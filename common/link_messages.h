@@ -43,6 +43,7 @@ struct PolicyInfo {
   int64_t timeout_ms = 0;
   std::optional<int64_t> max_sessions;
   std::optional<int64_t> max_sessions_per_user;
+  std::optional<int64_t> max_sessions_per_address;
   std::vector<std::string> activity;
   bool stream_keeps_alive = false;
 };

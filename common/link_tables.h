@@ -79,6 +79,7 @@ inline constexpr auto kRows<PolicyInfo> = std::tuple{
     Field{"timeout_ms", &PolicyInfo::timeout_ms},
     Field{"max_sessions", &PolicyInfo::max_sessions, kOptional},
     Field{"max_sessions_per_user", &PolicyInfo::max_sessions_per_user, kOptional},
+    Field{"max_sessions_per_address", &PolicyInfo::max_sessions_per_address, kOptional},
     Field{"activity", &PolicyInfo::activity},
     Field{"stream_keeps_alive", &PolicyInfo::stream_keeps_alive},
 };

@@ -110,7 +110,9 @@ void AdmissionRoom::link_lost() {
 void AdmissionRoom::set_policies(const std::vector<link::PolicyInfo> &policies) {
   policies_.clear();
   for (const link::PolicyInfo &policy : policies) {
-    const bool capped = policy.max_sessions.has_value() || policy.max_sessions_per_user.has_value();
+    const bool capped = policy.max_sessions.has_value() ||
+                        policy.max_sessions_per_user.has_value() ||
+                        policy.max_sessions_per_address.has_value();
     policies_[policy.name] = {capped, policy.persistent};
   }
 }

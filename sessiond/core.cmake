@@ -1,6 +1,7 @@
 # hf_sessiond_core: sessiond's judgement, step(event, now) -> actions. Pure: no clock, no I/O.
 hf_library(hf_sessiond_core
   core/admission.cpp
+  core/client_address.cpp
   core/command_steps.cpp
   core/commands.cpp
   core/deadlines.cpp

@@ -80,14 +80,45 @@ void add_session_counts(std::vector<MetricFamily> &out, const Core &core) {
   }
 }
 
+// A limit that is not set has no sample. Policies are the configuration's, so that their names are
+// bounded labels; the top-level one is the whole and has none.
+void add_limits(std::vector<MetricFamily> &out, const Core &core) {
+  const auto add_limit = [&](const char *name, const char *help, const auto &cap) {
+    if (cap) add_gauge(out, name, help, static_cast<double>(*cap));
+  };
+  const Policy &top = core.settings().top;
+  add_limit("holdfast_sessions_limit", "max_sessions", top.max_sessions);
+  add_limit("holdfast_sessions_per_user_limit", "max_sessions_per_user", top.max_sessions_per_user);
+  add_limit("holdfast_sessions_per_address_limit", "max_sessions_per_address",
+            top.max_sessions_per_address);
+  MetricFamily counts = family("holdfast_policy_sessions",
+                               "Sessions and reservations of a named policy", MetricType::Gauge);
+  MetricFamily limits =
+      family("holdfast_policy_sessions_limit", "Its max_sessions", MetricType::Gauge);
+  for (const auto &[name, policy] : core.policies().all()) {
+    if (name.empty() || !policy.defined) continue;
+    add(counts, static_cast<double>(policy.sessions_count), {{"policy", name}});
+    const auto &cap = policy.rules.max_sessions;
+    if (cap) add(limits, static_cast<double>(*cap), {{"policy", name}});
+  }
+  for (MetricFamily &made : {std::ref(counts), std::ref(limits)}) {
+    if (!made.metric.empty()) out.push_back(std::move(made));
+  }
+}
+
 void add_sessions(std::vector<MetricFamily> &out, const Core &core) {
   add_session_counts(out, core);
-  const auto &cap = core.settings().top.max_sessions;
-  if (cap) {
-    add_gauge(out, "holdfast_sessions_limit", "max_sessions", static_cast<double>(*cap));
-  }
+  add_limits(out, core);
   add_gauge(out, "holdfast_users", "Users with at least one session",
             static_cast<double>(core.table().user_count()));
+  add_gauge(out, "holdfast_addresses", "Client addresses (IPv6: /64s) with at least one session",
+            static_cast<double>(core.table().address_count()));
+  add_gauge(out, "holdfast_reservations", "Slots reserved for sessions that are being opened",
+            static_cast<double>(core.table().opening_count()));
+  add_gauge(out, "holdfast_admissions_waiting", "Admissions that wait for an eviction",
+            static_cast<double>(core.waiting_count()));
+  add_gauge(out, "holdfast_tombstones", "Ended sessions whose reason is still known",
+            static_cast<double>(core.tombstones().size()));
   const Counters &counters = core.counters();
   out.push_back(family("holdfast_sessions_opened_total", "Sessions opened", MetricType::Counter));
   add(out.back(), static_cast<double>(counters.created));

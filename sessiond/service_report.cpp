@@ -14,6 +14,16 @@ namespace {
 
 int64_t as_int(size_t count) noexcept { return static_cast<int64_t>(count); }
 
+// 0 where there is none, as HAProxy tells limits.
+int64_t limit_of(const std::optional<uint64_t> &cap) noexcept {
+  return cap ? static_cast<int64_t>(*cap) : 0;
+}
+
+// By RefuseReason.
+constexpr std::string_view kRefusedNames[] = {
+    "Refused_max_sessions", "Refused_max_sessions_per_user", "Refused_max_sessions_per_address",
+    "Refused_draining", "Refused_sessiond_down"};
+
 std::string host_name() {
   std::array<char, 256> name{};
   if (gethostname(name.data(), name.size() - 1) != 0) return "unknown";
@@ -158,9 +168,9 @@ std::vector<std::pair<std::string_view, InfoValue>> service_info(const Service &
   const Core &core = service.core();
   const MonoTime now = service.clock().now();
   const Millis uptime = now - service.started();
-  const auto &cap = core.settings().top.max_sessions;
   const Health found = health(core, now);
-  return {
+  const Policy &top = core.settings().top;
+  std::vector<std::pair<std::string_view, InfoValue>> info{
       {"Name", "holdfast-sessiond"},
       {"Version", std::string(service.version())},
       {"Pid", int64_t{getpid()}},
@@ -171,7 +181,7 @@ std::vector<std::pair<std::string_view, InfoValue>> service_info(const Service &
       {"CumConns", proxy_counter(core, "connections_accepted")},
       {"CumReq", proxy_counter(core, "http_requests")},
       {"Sessions", as_int(found.total_count)},
-      {"MaxSessions", cap ? static_cast<int64_t>(*cap) : int64_t{0}},
+      {"MaxSessions", limit_of(core.settings().top.max_sessions)},
       {"Streams", streams_count(core)},
       {"Generation", static_cast<int64_t>(service.generation())},
       {"Node", host_name()},
@@ -180,7 +190,18 @@ std::vector<std::pair<std::string_view, InfoValue>> service_info(const Service &
       {"Reservations", as_int(core.table().opening_count())},
       {"Users", as_int(core.table().user_count())},
       {"Proxies", linked_count(core)},
+      {"MaxSessionsPerUser", limit_of(top.max_sessions_per_user)},
+      {"MaxSessionsPerAddress", limit_of(top.max_sessions_per_address)},
+      {"Addresses", as_int(core.table().address_count())},
+      {"WaitingAdmissions", as_int(core.waiting_count())},
+      {"Tombstones", as_int(core.tombstones().size())},
+      {"Evicted", static_cast<int64_t>(core.counters().evictions)},
   };
+  for (const auto &row : enum_words<RefuseReason>()) {
+    const uint64_t count = core.counters().refused[static_cast<size_t>(row.value)];
+    info.emplace_back(kRefusedNames[static_cast<size_t>(row.value)], static_cast<int64_t>(count));
+  }
+  return info;
 }
 
 std::vector<BackendTotal> backend_totals(const Core &core) {

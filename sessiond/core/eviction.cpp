@@ -1,5 +1,6 @@
 #include "sessiond/core/eviction.h"
 
+#include "sessiond/core/client_address.h"
 #include "sessiond/core/reaper.h"
 
 namespace holdfast::sessiond {
@@ -8,8 +9,9 @@ namespace {
 // Keeps the longest idle of the sessions it is shown that may go.
 class Choice {
  public:
-  Choice(const CapReached &cap, const PolicyState &top, MonoTime now)
-      : cap_(cap), everybody_(cap.policy == &top), now_(now) {}
+  // `address`: where the cap is per address, the only one whose sessions count.
+  Choice(const CapReached &cap, const PolicyState &top, const Address *address, MonoTime now)
+      : cap_(cap), everybody_(cap.policy == &top), address_(address), now_(now) {}
 
   void consider(Session &s) {
     if (!counts(s) || !may_go(s)) return;
@@ -18,7 +20,10 @@ class Choice {
   Session *best() const noexcept { return best_; }
 
  private:
-  bool counts(const Session &s) const noexcept { return everybody_ || s.policy == cap_.policy; }
+  bool counts(const Session &s) const noexcept {
+    return (everybody_ || s.policy == cap_.policy) &&
+           (address_ == nullptr || s.address == address_);
+  }
   bool may_go(const Session &s) const noexcept {
     return s.state == SessionState::open && s.asked == Ask::none && !is_held(s) &&
            !is_persistent(s) && now_ - s.last_activity >= cap_.policy->rules.evict_grace;
@@ -26,14 +31,15 @@ class Choice {
 
   const CapReached &cap_;
   bool everybody_;
+  const Address *address_;
   MonoTime now_;
   Session *best_ = nullptr;
 };
 
-void consider_user(const User &user, Choice &choice) {
-  using Sessions = IntrusiveList<Session, &Session::of_user>;
+template <class List>
+void consider_list(const List &sessions, Choice &choice) {
   size_t left = kEvictionLooksMax;
-  for (Session *s = user.sessions.front(); s != nullptr && left > 0; s = Sessions::next(*s)) {
+  for (Session *s = sessions.front(); s != nullptr && left > 0; s = List::next(*s)) {
     choice.consider(*s);
     --left;
   }
@@ -56,11 +62,18 @@ void consider_policy(const PolicyState &policy, Choice &choice) {
 }  // namespace
 
 Session *choose_victim(SessionTable &table, PolicyTable &policies, const CapReached &cap,
-                       std::string_view user, MonoTime now) {
-  Choice choice(cap, policies.top(), now);
-  const User *const own = table.find_user(user);
-  if (own != nullptr && !own->anonymous()) consider_user(*own, choice);
+                       const Applicant &who, MonoTime now) {
+  const bool per_address = cap.reason == RefuseReason::max_sessions_per_address;
+  const Address *const address =
+      per_address ? table.find_address(client_network(who.peer)) : nullptr;
+  Choice choice(cap, policies.top(), address, now);
+  const User *const own = table.find_user(who.user);
+  if (own != nullptr && !own->anonymous()) consider_list(own->sessions, choice);
   if (choice.best() != nullptr || cap.reason == RefuseReason::max_sessions_per_user) {
+    return choice.best();
+  }
+  if (address != nullptr) {
+    consider_list(address->sessions, choice);
     return choice.best();
   }
   for (auto &[name, policy] : policies.all()) consider_policy(policy, choice);

@@ -2,8 +2,6 @@
 // proxy and waiting for its answer are the core's. Pure; one thread.
 #pragma once
 
-#include <string_view>
-
 #include "sessiond/core/admission.h"
 #include "sessiond/core/session_table.h"
 
@@ -12,10 +10,11 @@ namespace holdfast::sessiond {
 // Sessions considered per choice: enough to find one, and a bound for what one admit may cost.
 inline constexpr size_t kEvictionLooksMax = 1024;
 
-// The user's own longest-idle session (not for user "-"), else, when the cap is not per user, the
-// longest-idle one that counts against the cap. Never one that is persistent, held, already asked
-// about, or idle for less than the cap's policy's evict_grace. nullptr: nobody.
+// The applicant's own longest-idle session (not for user "-"), else, when the cap is not per user,
+// the longest-idle one; of those that count against the cap, as only they make room. Never one that
+// is persistent, held, already asked about, or idle for less than the cap's policy's evict_grace.
+// nullptr: nobody.
 Session *choose_victim(SessionTable &table, PolicyTable &policies, const CapReached &cap,
-                       std::string_view user, MonoTime now);
+                       const Applicant &who, MonoTime now);
 
 }  // namespace holdfast::sessiond

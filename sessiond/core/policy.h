@@ -36,6 +36,7 @@ struct Policy {
   Millis cleanup_interval{std::chrono::seconds{60}};  // how often expiry is looked at
   std::optional<uint64_t> max_sessions;               // sessions at once; unset = no cap
   std::optional<uint64_t> max_sessions_per_user;
+  std::optional<uint64_t> max_sessions_per_address;  // see client_address.h
   std::optional<bool> persistent_mode;  // as written; ask is_persistent() for what it means
   AtCapacity at_capacity = AtCapacity::reject;
   Millis evict_grace{std::chrono::minutes{5}};  // evict_idle spares sessions idle for less

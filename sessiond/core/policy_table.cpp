@@ -18,6 +18,7 @@ link::PolicyInfo info_of(const PolicyState &policy) {
   info.timeout_ms = policy.rules.timeout.count();
   info.max_sessions = count_of(policy.rules.max_sessions);
   info.max_sessions_per_user = count_of(policy.rules.max_sessions_per_user);
+  info.max_sessions_per_address = count_of(policy.rules.max_sessions_per_address);
   info.activity = to_words(policy.rules.activity);
   info.stream_keeps_alive = policy.rules.stream_keeps_alive;
   return info;

@@ -74,6 +74,7 @@ enum class Pin : uint8_t { by_policy, persistent, not_persistent };
 struct Session {
   const SessionId *id = nullptr;  // the table's key
   struct User *user = nullptr;
+  struct Address *address = nullptr;  // nullptr: the peer has none
   PolicyState *policy = nullptr;
   Instance *instance = nullptr;
   const TextPool::Entry *backend = nullptr;
@@ -104,21 +105,38 @@ struct Session {
 
   ListLink<Session> of_instance;  // Instance::sessions
   ListLink<Session> of_user;      // User::sessions
+  ListLink<Session> of_address;   // Address::sessions
   ListLink<Session> of_look;      // Deadlines bucket or Instance::queue
   ListLink<Session> of_prefix;    // PrefixIndex chain
 };
 
+// How many sessions of a group belong to which policy: few rows, hence no map.
+class PolicyCounts {
+ public:
+  size_t of(const PolicyState &policy) const noexcept;
+  void add(const PolicyState &policy);
+  void remove(const PolicyState &policy);  // REQUIRES: added before
+
+ private:
+  std::vector<std::pair<const PolicyState *, size_t>> rows_;
+};
+
 // Everybody with at least one session or reservation.
 struct User {
-  std::string name;
+  std::string_view name;  // the table's key
   IntrusiveList<Session, &Session::of_user> sessions;
-  std::vector<std::pair<const PolicyState *, size_t>> by_policy;  // sessions per policy
-  size_t opening_count = 0;                                       // reservations among them
+  PolicyCounts by_policy;
+  size_t opening_count = 0;  // reservations among them
 
-  explicit User(std::string_view user_name) : name(user_name) {}
   // Users without identity share one name and are not one user: per-user limits do not apply.
   bool anonymous() const noexcept { return name == "-"; }
-  size_t count_of(const PolicyState &policy) const noexcept;
+};
+
+// Every client network (client_address.h) with at least one session or reservation.
+struct Address {
+  std::string_view network;  // the table's key
+  IntrusiveList<Session, &Session::of_address> sessions;
+  PolicyCounts by_policy;
 };
 
 // One serving process of a proxy, linked now or gone while it still has sessions.

@@ -39,12 +39,13 @@ bool Core::settle(WaitingAdmission &waiting, Turn &turn) {
   LinkState &link = links_.at(waiting.link);
   if (admit_known(link, admit.session, turn)) return true;
   const PolicyState &policy = policies_.named(admit.policy);
-  while (const auto cap = cap_reached(table_, policies_, policy, admit.user)) {
+  const Applicant who{admit.user, admit.peer};
+  while (const auto cap = cap_reached(table_, policies_, policy, who)) {
     const Policy &rules = cap->policy->rules;
     const bool may_evict = rules.at_capacity == AtCapacity::evict_idle &&
                            turn.now < waiting.deadline && waiting_.size() < kWaitingAdmissionsMax;
     Session *const victim =
-        may_evict ? choose_victim(table_, policies_, *cap, admit.user, turn.now) : nullptr;
+        may_evict ? choose_victim(table_, policies_, *cap, who, turn.now) : nullptr;
     if (victim == nullptr) {
       refuse(waiting.link, admit.session, cap->reason, turn);
       return true;
@@ -66,9 +67,10 @@ void Core::settle_waiting(Turn &turn) {
   trying.swap(waiting_);
   for (WaitingAdmission &waiting : trying) {
     const Session *const victim = table_.find(waiting.victim.text());
-    const bool hopeful =
-        victim != nullptr && victim->asked == Ask::eviction && turn.now < waiting.deadline &&
-        cap_reached(table_, policies_, policies_.named(waiting.admit.policy), waiting.admit.user);
+    const bool hopeful = victim != nullptr && victim->asked == Ask::eviction &&
+                         turn.now < waiting.deadline &&
+                         cap_reached(table_, policies_, policies_.named(waiting.admit.policy),
+                                     {waiting.admit.user, waiting.admit.peer});
     if (hopeful || !settle(waiting, turn)) waiting_.push_back(std::move(waiting));
   }
 }

@@ -2,13 +2,30 @@
 
 #include <algorithm>
 
+#include "sessiond/core/client_address.h"
+
 namespace holdfast::sessiond {
 
-size_t User::count_of(const PolicyState &policy) const noexcept {
-  for (const auto &[counted, sessions_count] : by_policy) {
+size_t PolicyCounts::of(const PolicyState &policy) const noexcept {
+  for (const auto &[counted, sessions_count] : rows_) {
     if (counted == &policy) return sessions_count;
   }
   return 0;
+}
+
+void PolicyCounts::add(const PolicyState &policy) {
+  for (auto &[counted, sessions_count] : rows_) {
+    if (counted != &policy) continue;
+    ++sessions_count;
+    return;
+  }
+  rows_.emplace_back(&policy, 1);
+}
+
+void PolicyCounts::remove(const PolicyState &policy) {
+  const auto at = std::find_if(rows_.begin(), rows_.end(),
+                               [&](const auto &row) { return row.first == &policy; });
+  if (--at->second == 0) rows_.erase(at);
 }
 
 Session *SessionTable::find(std::string_view id) {
@@ -26,6 +43,19 @@ const User *SessionTable::find_user(std::string_view name) const {
   return at == users_.end() ? nullptr : &at->second;
 }
 
+const Address *SessionTable::find_address(std::string_view network) const {
+  const auto at = addresses_.find(network);
+  return at == addresses_.end() ? nullptr : &at->second;
+}
+
+Address *SessionTable::address_of(std::string_view peer) {
+  std::string network = client_network(peer);
+  if (network.empty()) return nullptr;
+  const auto [at, fresh] = addresses_.try_emplace(std::move(network));
+  if (fresh) at->second.network = at->first;
+  return &at->second;
+}
+
 Session &SessionTable::add(const SessionId &id, const SessionIdentity &identity, Instance &instance,
                            PolicyState &policy, MonoTime now) {
   const auto [at, fresh] = sessions_.try_emplace(id);
@@ -33,9 +63,11 @@ Session &SessionTable::add(const SessionId &id, const SessionIdentity &identity,
   session.id = &at->first;
   auto user = users_.find(identity.user);
   if (user == users_.end()) {
-    user = users_.try_emplace(std::string(identity.user), identity.user).first;
+    user = users_.try_emplace(std::string(identity.user)).first;
+    user->second.name = user->first;
   }
   session.user = &user->second;
+  session.address = address_of(identity.peer);
   session.policy = &policy;
   session.instance = &instance;
   session.backend = texts_.take({});
@@ -49,8 +81,12 @@ Session &SessionTable::add(const SessionId &id, const SessionIdentity &identity,
   ++opening_count_;
   ++session.user->opening_count;
   ++policy.sessions_count;
-  count(user->second, policy, true);
+  user->second.by_policy.add(policy);
   user->second.sessions.push_back(session);
+  if (session.address != nullptr) {
+    session.address->by_policy.add(policy);
+    session.address->sessions.push_back(session);
+  }
   instance.sessions.push_back(session);
   prefixes_.add(session);
   return session;
@@ -93,23 +129,16 @@ void SessionTable::remove(Session &session) {
                                       session.client_name, session.client_version}) {
     texts_.release(text);
   }
+  if (Address *const address = session.address) {
+    address->sessions.erase(session);
+    address->by_policy.remove(*session.policy);
+    if (address->sessions.empty()) addresses_.erase(addresses_.find(address->network));
+  }
   User &user = *session.user;
   user.sessions.erase(session);
-  count(user, *session.policy, false);
+  user.by_policy.remove(*session.policy);
   if (user.sessions.empty()) users_.erase(users_.find(user.name));
   sessions_.erase(sessions_.find(session.id->text()));
-}
-
-void SessionTable::count(User &user, const PolicyState &policy, bool more) {
-  const auto at = std::find_if(user.by_policy.begin(), user.by_policy.end(),
-                               [&](const auto &row) { return row.first == &policy; });
-  if (at == user.by_policy.end()) {
-    user.by_policy.emplace_back(&policy, 1);
-  } else if (more) {
-    ++at->second;
-  } else if (--at->second == 0) {
-    user.by_policy.erase(at);
-  }
 }
 
 Instance &SessionTable::instance(std::string_view node, std::string_view name) {

@@ -40,6 +40,8 @@ class SessionTable {
     return prefixes_.find(prefix, max);
   }
   const User *find_user(std::string_view name) const;
+  // The network as client_network() tells it.
+  const Address *find_address(std::string_view network) const;
 
   // A new entry in state `opening`, created and active now. REQUIRES: the id is not in the table.
   Session &add(const SessionId &id, const SessionIdentity &identity, Instance &instance,
@@ -58,6 +60,7 @@ class SessionTable {
   size_t opening_count() const noexcept { return opening_count_; }
   size_t session_count() const noexcept { return size() - opening_count_; }
   size_t user_count() const noexcept { return users_.size(); }
+  size_t address_count() const noexcept { return addresses_.size(); }
   // Users in no particular order: for reports that sort, never for decisions.
   const std::unordered_map<std::string, User, KeyedHash, std::equal_to<>> &users() const noexcept {
     return users_;
@@ -75,10 +78,11 @@ class SessionTable {
 
  private:
   void replace(const TextPool::Entry *&held, std::string_view text);
-  void count(User &user, const PolicyState &policy, bool more);
+  Address *address_of(std::string_view peer);
 
   std::unordered_map<SessionId, Session, SessionIdHash, SessionIdEqual> sessions_;
   std::unordered_map<std::string, User, KeyedHash, std::equal_to<>> users_;
+  std::unordered_map<std::string, Address, KeyedHash, std::equal_to<>> addresses_;
   std::map<std::string, Instance, std::less<>> instances_;
   PrefixIndex prefixes_;
   TextPool texts_;

@@ -48,7 +48,7 @@ struct Counters {
   uint64_t created = 0;
   std::array<uint64_t, 13> ended{};    // by EndReason
   std::array<uint64_t, 6> released{};  // by ReleaseReason
-  std::array<uint64_t, 4> refused{};   // by RefuseReason
+  std::array<uint64_t, 5> refused{};   // by RefuseReason
   uint64_t asks = 0;                   // drop_if_idle sent
   uint64_t asks_refused = 0;           // answered `alive`
   uint64_t evictions = 0;
@@ -79,6 +79,8 @@ class Core {
   const std::map<LinkId, LinkState> &links() const noexcept { return links_; }
   const Counters &counters() const noexcept { return counters_; }
   bool draining() const noexcept { return draining_; }
+  // Admissions that wait for an eviction.
+  size_t waiting_count() const noexcept { return waiting_.size(); }
 
  private:
   // One step's surroundings, passed down instead of being kept.

@@ -41,6 +41,7 @@ PolicyInfo full_policy() {
   p.timeout_ms = 1000;
   p.max_sessions = 10;
   p.max_sessions_per_user = 2;
+  p.max_sessions_per_address = 4;
   p.activity = {"tools/call", "prompts/get"};
   p.stream_keeps_alive = true;
   return p;

@@ -117,6 +117,33 @@ HF_TEST(a_users_own_cap_binds_that_user_only) {
   a2.open();
 }
 
+HF_TEST(an_addresss_own_cap_binds_all_its_users_and_is_counted) {
+  Pair pair(with("max_sessions_per_address 2;"));
+  StreamableClient a = user(pair, "a");
+  StreamableClient b = user(pair, "b");
+  StreamableClient c = user(pair, "c");
+  a.open();
+  b.open();
+  check_full(c.initialize("3"), "3");
+  const Json info = pair.admin_json("show info json");
+  HF_EQ(info["MaxSessionsPerAddress"].integer(), 2);
+  HF_EQ(info["Addresses"].integer(), 1);
+  HF_EQ(info["Refused_max_sessions_per_address"].integer(), 1);
+  HF_EQ(a.remove().status / 100, 2);
+  c.open();
+}
+
+HF_TEST(a_batched_initialize_begins_no_session) {
+  Pair pair(with("max_sessions 1;"));
+  for (int i = 0; i < 3; ++i) {
+    const Response response =
+        fetch(pair.proxy_port(), mcp_post("/mcp", "[" + rpc("initialize", "0", "{}") + "]"));
+    HF_CHECK(!response.header("Mcp-Session-Id"));
+  }
+  HF_EQ(pair.sessions_count(), 0U);
+  user(pair, "a").open();
+}
+
 HF_TEST(a_policys_cap_counts_its_own_in_addition) {
   PairOptions options = with("max_sessions 2; policy small { max_sessions 1; }");
   options.locations = "location /small/ { proxy_pass http://backend; session_policy small; }";
@@ -196,6 +223,8 @@ int main() {
       HF_UNIT(a_slot_is_released_when_the_backend_refuses),
       HF_UNIT(a_backend_that_keeps_no_session_takes_no_slot),
       HF_UNIT(a_users_own_cap_binds_that_user_only),
+      HF_UNIT(an_addresss_own_cap_binds_all_its_users_and_is_counted),
+      HF_UNIT(a_batched_initialize_begins_no_session),
       HF_UNIT(a_policys_cap_counts_its_own_in_addition),
       HF_UNIT(evict_idle_takes_the_longest_idle_and_never_one_at_work),
       HF_UNIT(evict_idle_takes_the_callers_own_session_before_anybody_elses),

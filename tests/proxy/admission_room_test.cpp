@@ -166,7 +166,7 @@ HF_TEST(without_sessiond_the_table_decides) {
 HF_TEST(a_cap_per_user_is_a_cap) {
   Rig t;
   link::PolicyInfo info = policy("", {});
-  info.max_sessions_per_user = 3;
+  info.max_sessions_per_address = 3;
   t.room.set_policies({info});
   HF_CHECK(!t.alone(WhenDown::automatic).admitted);
 }

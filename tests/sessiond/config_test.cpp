@@ -51,6 +51,7 @@ HF_TEST(an_empty_file_gives_the_documented_defaults) {
   HF_EQ(config.top.timeout.count(), 3'600'000);
   HF_EQ(config.top.cleanup_interval.count(), 60'000);
   HF_CHECK(!config.top.max_sessions && !config.top.max_sessions_per_user);
+  HF_CHECK(!config.top.max_sessions_per_address);
   HF_CHECK(!config.top.persistent_mode);
   HF_CHECK(is_persistent(config.top));
   HF_CHECK(config.top.activity == Activity{});
@@ -290,11 +291,13 @@ HF_TEST(what_this_version_does_not_do_is_refused_when_switched_on) {
 }
 
 HF_TEST(what_ends_sessions_besides_idleness_is_read_and_inherited) {
-  const Config config = World(
-                            "max_sessions 9; at_capacity evict_idle; evict_grace 30s;\n"
-                            "orphan_timeout 2d; unused_timeout 90s;\n"
-                            "policy x { at_capacity reject; orphan_timeout off; }")
-                            .config();
+  const Config config =
+      World(
+          "max_sessions 9; max_sessions_per_address 3; at_capacity evict_idle; evict_grace 30s;\n"
+          "orphan_timeout 2d; unused_timeout 90s;\n"
+          "policy x { at_capacity reject; orphan_timeout off; }")
+          .config();
+  HF_EQ(*config.top.max_sessions_per_address, 3u);
   HF_CHECK(config.top.at_capacity == AtCapacity::evict_idle);
   HF_CHECK(config.top.evict_grace == Millis{30'000});
   HF_CHECK(config.top.orphan_timeout == Millis{172'800'000});

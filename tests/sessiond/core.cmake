@@ -1,5 +1,6 @@
 # Tests of sessiond/core; paths are relative to tests/.
 hf_test(sessiond_core_admission sessiond/core/admission_test.cpp LINK hf_sessiond_core)
+hf_test(sessiond_core_address_caps sessiond/core/address_caps_test.cpp LINK hf_sessiond_core)
 hf_test(sessiond_core_health sessiond/core/health_test.cpp LINK hf_sessiond_core)
 hf_test(sessiond_core_reaper sessiond/core/reaper_test.cpp LINK hf_sessiond_core)
 hf_test(sessiond_core_scale sessiond/core/scale_test.cpp LINK hf_sessiond_core)

@@ -220,6 +220,9 @@ HF_TEST(metrics_are_prometheus_text_without_user_names) {
         "holdfast_upstream_up{upstream=\"everything\",peer=\"h:1\"} 1\n",
         "holdfast_sessions_closed_total{reason=\"idle_timeout\"} 0\n",
         "holdfast_sessions_rejected_total{reason=\"max_sessions\"} 0\n",
+        "holdfast_sessions_rejected_total{reason=\"max_sessions_per_address\"} 0\n",
+        "holdfast_addresses 1\n", "holdfast_reservations 0\n", "holdfast_admissions_waiting 0\n",
+        "holdfast_tombstones 0\n",
         "holdfast_config_last_reload_successful{daemon=\"sessiond\"} 1\n",
         "process_cpu_seconds_total{daemon=\"sessiond\"}"}) {
     if (!contains(metrics.body, line)) HF_FAIL(std::string(line) + " not in\n" + metrics.body);

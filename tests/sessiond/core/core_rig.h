@@ -87,9 +87,11 @@ class Rig {
   void down(LinkId link) { step(LinkDown{link}); }
 
   void admit(LinkId link, const std::string &id, const std::string &user = "-",
-             Transport transport = Transport::streamable, const std::string &policy = "") {
+             Transport transport = Transport::streamable, const std::string &policy = "",
+             const std::string &peer = "") {
     link::Admit message;
     message.session = id;
+    message.peer = peer;
     message.user = user;
     message.transport = transport;
     message.policy = policy;

@@ -93,12 +93,12 @@ HF_TEST(sessions_are_counted_per_user_and_policy) {
   t.add(sid(2), "alice");
   t.add(sid(3), "alice", "team");
   const User *const alice = t.table.find_user("alice");
-  HF_EQ(alice->count_of(t.policies.named("team")), 2u);
-  HF_EQ(alice->count_of(t.policies.top()), 1u);
+  HF_EQ(alice->by_policy.of(t.policies.named("team")), 2u);
+  HF_EQ(alice->by_policy.of(t.policies.top()), 1u);
   HF_EQ(t.policies.named("team").sessions_count, 2u);
   t.table.remove(*t.table.find(sid(1)));
   t.table.remove(*t.table.find(sid(3)));
-  HF_EQ(alice->count_of(t.policies.named("team")), 0u);
+  HF_EQ(alice->by_policy.of(t.policies.named("team")), 0u);
   HF_CHECK(!alice->anonymous());
   t.add(sid(4));
   HF_CHECK(t.table.find_user("-")->anonymous());
