@@ -5,6 +5,7 @@ hf_library(hf_sessiond_admin
   admin_server.cpp
   admin_show.cpp
   service_report.cpp
+  session_explain.cpp
   session_lookup.cpp
   session_report.cpp
   LINK hf_link hf_sessiond_core hf_sessiond_config)

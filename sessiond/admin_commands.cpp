@@ -26,6 +26,8 @@ constexpr AdminCommand kCommands[] = {
     {"help", "[WORD]", 0, 1, false, kUser, "this list, or the commands that contain WORD", help},
     {"show info", "", 0, 0, true, kUser, "the daemon in `Key: value` lines", show_info},
     {"show sess", kFilters, 0, 16, true, kUser, "sessions, or everything about one", show_sessions},
+    {"explain", "ID", 1, 1, true, kUser,
+     "why a session is persistent or not and when it ends, or why it ended", explain_session},
     {"show stat", "", 0, 0, true, kUser, "proxies, upstreams and servers as HAProxy's CSV",
      show_stat},
     {"show proxies", "", 0, 0, true, kUser, "the proxies that are linked", show_proxies},

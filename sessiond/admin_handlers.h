@@ -7,6 +7,7 @@
 namespace holdfast::sessiond {
 
 // admin_show.cpp
+void explain_session(const AdminCall &call);
 void show_config(const AdminCall &call);
 void show_health(const AdminCall &call);
 void show_info(const AdminCall &call);

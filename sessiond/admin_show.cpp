@@ -6,6 +6,7 @@
 #include "common/units.h"
 #include "sessiond/admin_handlers.h"
 #include "sessiond/service_report.h"
+#include "sessiond/session_explain.h"
 #include "sessiond/session_lookup.h"
 #include "sessiond/session_report.h"
 
@@ -195,6 +196,27 @@ void show_sessions(const AdminCall &call) {
     return call.fail(AdminFault::denied, "whole session ids are credentials: for level admin");
   }
   return request.id.empty() ? list_sessions_of(call, request) : show_one_session(call, request);
+}
+
+// Of several that ended under one beginning the latest is meant: handles hardly ever meet twice.
+void explain_session(const AdminCall &call) {
+  const Core &core = call.service.core();
+  const MonoTime now = call.service.clock().now();
+  const SessionLookup found = look_up_session(core, call.args[0]);
+  Facts facts;
+  if (found.session != nullptr) {
+    facts = explain(*found.session, call.service.config(), core, now);
+  } else {
+    const auto graves = core.tombstones().find_by_prefix(call.args[0], 1);
+    const bool ended = found.fault == AdminFault::not_found && !graves.empty();
+    if (!ended) return call.fail(found.fault, found.message);
+    facts = explain(graves[0].first.text(), *graves[0].second, core, now);
+  }
+  if (!call.json) return call.answer(facts_text(facts));
+  std::string out;
+  JsonWriter w(out);
+  write_facts(w, facts);
+  call.answer(json_line(std::move(out)));
 }
 
 void show_info(const AdminCall &call) {

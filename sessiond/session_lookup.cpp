@@ -31,9 +31,11 @@ SessionLookup look_up_session(const Core &core, std::string_view id) {
     return {nullptr, AdminFault::usage,
             quoted(id, kSessionIdChars) + " is ambiguous:" + candidates_text(found)};
   }
-  const Tombstone *grave = core.tombstones().find(id);
+  const auto graves = core.tombstones().find_by_prefix(id, 1);
   std::string message = "no session " + quoted(handle_of(id));
-  if (grave != nullptr) message += "; it ended: " + std::string(to_word(grave->reason));
+  if (!graves.empty()) {
+    message += "; it ended: " + std::string(to_word(graves[0].second->reason));
+  }
   return {nullptr, AdminFault::not_found, std::move(message)};
 }
 

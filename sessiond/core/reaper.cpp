@@ -38,14 +38,18 @@ bool is_held(const Session &session) noexcept {
   return session.in_flight > 0 || (session.streams > 0 && session.policy->rules.stream_keeps_alive);
 }
 
+std::optional<MonoTime> ends_at(const Session &session) noexcept {
+  if (session.state != SessionState::open || is_held(session)) return std::nullopt;
+  if (is_persistent(session)) return orphan_at(session);
+  const auto unused = unused_at(session);
+  return unused ? std::min(*unused, timeout_at(session)) : timeout_at(session);
+}
+
 std::optional<MonoTime> next_look(const Session &session) noexcept {
   if (session.state != SessionState::open || is_held(session)) return std::nullopt;
-  if (!is_persistent(session)) {
-    const auto unused = unused_at(session);
-    return unused ? std::min(*unused, timeout_at(session)) : timeout_at(session);
-  }
+  if (!is_persistent(session)) return ends_at(session);
   // A persistent session's timeout only decides whether it counts as skipped.
-  const auto orphan = orphan_at(session);
+  const auto orphan = ends_at(session);
   if (session.overdue) return orphan;
   return orphan ? std::min(*orphan, timeout_at(session)) : timeout_at(session);
 }

@@ -25,6 +25,9 @@ bool is_persistent(const Session &session) noexcept;
 // in flight, or an open stream where the policy lets that count.
 bool is_held(const Session &session) noexcept;
 
+// When a rule wants the session gone if nothing happens before; nullopt: it does not end by itself.
+std::optional<MonoTime> ends_at(const Session &session) noexcept;
+
 // When the session is to be looked at next; nullopt: only an event can make that necessary.
 std::optional<MonoTime> next_look(const Session &session) noexcept;
 

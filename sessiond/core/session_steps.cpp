@@ -190,6 +190,9 @@ void Core::on_message(LinkState &link, const link::Ended &ended, Turn &turn) {
   Session *const session = table_.find(ended.session);
   if (session != nullptr && session->instance == link.instance) {
     // "unknown" answers a drop of what the proxy had lost: our own reason says more.
+    if (ended.reason != EndReason::unknown) {
+      session->last_activity = turn.now - age_of(ended.idle_ms);
+    }
     const bool ours = session->state == SessionState::closing && ended.reason == EndReason::unknown;
     end(*session, ours ? session->end_reason : ended.reason, turn);
   }
@@ -219,7 +222,9 @@ void Core::end(Session &session, EndReason reason, Turn &turn) {
   turn.log_contract(session_deleted_line(shown(session), reason));
   const bool decided_here =
       is_expiry(reason) || reason == EndReason::capacity || reason == EndReason::admin;
-  tombstones_.add(id, reason, ownerless && decided_here, turn.now);
+  tombstones_.add(
+      id, {reason, ownerless && decided_here, turn.now, std::string(session.user->name),
+           is_persistent(session), turn.now - session.created, turn.now - session.last_activity});
   release(session);
   commands_.session_ended(id, turn.out);
 }

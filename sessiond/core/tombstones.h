@@ -6,14 +6,17 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "sessiond/core/session.h"
 
 namespace holdfast::sessiond {
 
-// Enough to repeat every end of a busy hour; about 8 MiB.
+// Enough to repeat every end of a busy hour; about 12 MiB.
 inline constexpr size_t kTombstonesMax = 65536;
 
 struct Tombstone {
@@ -23,13 +26,22 @@ struct Tombstone {
   // returns.
   bool drop_again = false;
   MonoTime ended{};
+  // For a person who asks why.
+  std::string user;
+  bool persistent = false;
+  Millis lived{0};
+  Millis idle{0};       // when it ended
   uint64_t serial = 0;  // tells a later grave of the same id from an earlier one
 };
 
 class Tombstones {
  public:
-  void add(const SessionId &id, EndReason reason, bool drop_again, MonoTime now);
+  void add(const SessionId &id, Tombstone grave);  // its serial is set here
   const Tombstone *find(std::string_view id) const;
+  // Those whose id begins with `prefix`, latest end first, at most `max`. Walks all of them: for
+  // people who ask, not for messages. Valid until the next change.
+  using Found = std::pair<SessionId, const Tombstone *>;
+  std::vector<Found> find_by_prefix(std::string_view prefix, size_t max) const;
   void erase(std::string_view id);  // the session lives after all
   void forget_older_than(MonoTime oldest);
   size_t size() const noexcept { return graves_.size(); }

@@ -23,11 +23,12 @@ struct VerbRow {
 
 constexpr int kMany = 10'000;
 
-constexpr std::array<VerbRow, 11> kVerbs = {{
+constexpr std::array<VerbRow, 12> kVerbs = {{
     {Verb::status, "status", "Show the daemon, its limits and its backends", nullptr},
     {Verb::list_sessions, "list-sessions", "List sessions (the default)", nullptr},
     {Verb::session_status, "session-status", "Show sessions, for people", "ID", 1, kMany},
     {Verb::show_session, "show-session", "Show sessions as KEY=VALUE, for scripts", "ID", 1, kMany},
+    {Verb::explain, "explain", "Why a session lives on, when it ends, or why it ended", "ID", 1, 1},
     {Verb::terminate_session, "terminate-session", "End sessions", "ID", 1, kMany},
     {Verb::terminate_user, "terminate-user", "End all sessions of users", "USER", 1, kMany},
     {Verb::set, "set", "Change a session: ID persistent on|off", "ID PROPERTY VALUE", 3, 3},

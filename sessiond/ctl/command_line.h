@@ -22,6 +22,7 @@ enum class Verb {
   reload,
   health,
   show_config,
+  explain,
 };
 
 enum class Output { table, json, json_pretty };

@@ -220,9 +220,8 @@ Exit status(const Run &run) {
   return Exit::done;
 }
 
-Exit show_config(const Run &run) {
-  AdminWords words = {"show", "config"};
-  if (run.options.origin) words.emplace_back("origin");
+// The daemon's own words where people read, its JSON where machines do.
+Exit pass_on(const Run &run, const AdminWords &words) {
   if (run.wants_json()) {
     const JsonReply reply = ask_json(run, words);
     if (reply.value) run.print_json(reply.value.get());
@@ -234,11 +233,19 @@ Exit show_config(const Run &run) {
   return Exit::done;
 }
 
+Exit show_config(const Run &run) {
+  AdminWords words = {"show", "config"};
+  if (run.options.origin) words.emplace_back("origin");
+  return pass_on(run, words);
+}
+
+Exit explain(const Run &run) { return pass_on(run, {"explain", run.options.args[0]}); }
+
 struct VerbHandler {
   Verb verb;
   Exit (*run)(const Run &run);
 };
-constexpr std::array<VerbHandler, 11> kHandlers = {{
+constexpr std::array<VerbHandler, 12> kHandlers = {{
     {Verb::status, status},
     {Verb::list_sessions, list_sessions},
     {Verb::session_status, session_status},
@@ -250,6 +257,7 @@ constexpr std::array<VerbHandler, 11> kHandlers = {{
     {Verb::reload, reload},
     {Verb::health, health},
     {Verb::show_config, show_config},
+    {Verb::explain, explain},
 }};
 
 }  // namespace

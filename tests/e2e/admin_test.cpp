@@ -65,6 +65,27 @@ HF_TEST(show_sess_shows_handles_and_never_whole_ids) {
   check_contains(pair.admin("show sess " + handle(client)), "hf-test");  // the client's name
 }
 
+HF_TEST(explain_says_which_rule_keeps_a_session_and_why_it_ended) {
+  PairOptions options;
+  options.sessiond = "max_sessions 7;";
+  const Pair pair(options);
+  StreamableClient client(pair.proxy_port());
+  client.open();
+  pair.wait_created();
+  const Finished alive = pair.ctl({"explain", handle(client)});
+  check_exit(alive, 0);
+  check_contains(alive.out, "persistent: no");
+  check_contains(alive.out, "max_sessions 7 (");
+  check_contains(alive.out, "sessiond.conf:5)");
+  check_contains(alive.out, "ends_by: session_timeout 1h (default)");
+  HF_CHECK(!pair.admin("shutdown session " + handle(client)).starts_with("error"));
+  const Finished ended = pair.ctl({"explain", handle(client)});
+  check_exit(ended, 0);
+  check_contains(ended.out, "reason: admin");
+  HF_EQ(pair.admin_json("explain " + handle(client) + " json")["state"].text(), "ended");
+  check_exit(pair.ctl({"explain", "nobody"}), 4);
+}
+
 HF_TEST(shutdown_session_ends_it_cleanly_everywhere) {
   Pair pair;
   StreamableClient client(pair.proxy_port());
@@ -201,6 +222,7 @@ int main() {
       HF_UNIT(help_lists_the_commands_and_a_typo_gets_a_suggestion),
       HF_UNIT(show_info_and_stat_speak_haproxys_language),
       HF_UNIT(show_sess_shows_handles_and_never_whole_ids),
+      HF_UNIT(explain_says_which_rule_keeps_a_session_and_why_it_ended),
       HF_UNIT(shutdown_session_ends_it_cleanly_everywhere),
       HF_UNIT(set_session_persistent_is_seen_at_once),
       HF_UNIT(drain_refuses_the_new_and_serves_the_old),

@@ -146,6 +146,7 @@ HF_TEST(json_stands_alone_on_stdout) {
                                              {"drain", "off", "-o", "json-pretty"},
                                              {"reload", "-o", "json"},
                                              {"show-config", "-o", "json"},
+                                             {"explain", "aaaa", "-o", "json"},
                                              {"health"}}) {
     const Ran ran = rig.run(words);
     const auto value = json_parse(ran.out);

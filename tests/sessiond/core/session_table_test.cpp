@@ -39,6 +39,14 @@ size_t length_of(const IntrusiveList<Session, &Session::of_user> &list) {
   return count;
 }
 
+Tombstone grave(EndReason reason, bool drop_again, MonoTime ended) {
+  Tombstone out;
+  out.reason = reason;
+  out.drop_again = drop_again;
+  out.ended = ended;
+  return out;
+}
+
 }  // namespace
 
 HF_TEST(only_ids_of_our_own_form_are_ids) {
@@ -160,17 +168,32 @@ HF_TEST(shared_texts_are_stored_once_and_freed_with_the_last_holder) {
   pool.release(nullptr);
 }
 
+HF_TEST(tombstones_are_found_by_the_beginning_of_their_id_the_latest_first) {
+  Tombstones graves;
+  graves.add(*SessionId::parse(sid(1)), grave(EndReason::admin, false, MonoTime{}));
+  graves.add(*SessionId::parse(sid(2)), grave(EndReason::capacity, false, MonoTime{}));
+  graves.add(*SessionId::parse(sid(1)), grave(EndReason::idle_timeout, false, MonoTime{}));
+  const auto one = graves.find_by_prefix(handle_of(sid(1)), 5);
+  HF_EQ(one.size(), 1u);  // its earlier grave counts no more
+  HF_CHECK(one[0].second->reason == EndReason::idle_timeout);
+  const auto all = graves.find_by_prefix("s000", 5);
+  HF_EQ(all.size(), 2u);
+  HF_EQ(all[0].first.text(), sid(1));
+  HF_EQ(graves.find_by_prefix("s000", 1).size(), 1u);
+  HF_CHECK(graves.find_by_prefix("nobody", 5).empty());
+}
+
 HF_TEST(tombstones_are_bounded_in_time_and_number) {
   Tombstones graves;
   const MonoTime start{};
   const SessionId first = *SessionId::parse(sid(0));
-  graves.add(first, EndReason::admin, true, start);
+  graves.add(first, grave(EndReason::admin, true, start));
   for (size_t i = 1; i < kTombstonesMax; ++i) {
-    graves.add(*SessionId::parse(sid(static_cast<int>(i))), EndReason::admin, false,
-               start + Millis{1});
+    graves.add(*SessionId::parse(sid(static_cast<int>(i))),
+               grave(EndReason::admin, false, start + Millis{1}));
   }
   HF_CHECK(graves.find(sid(0))->drop_again);
-  graves.add(*SessionId::parse(sid(-1)), EndReason::admin, false, start + Millis{2});
+  graves.add(*SessionId::parse(sid(-1)), grave(EndReason::admin, false, start + Millis{2}));
   HF_EQ(graves.size(), kTombstonesMax);
   HF_CHECK(graves.find(sid(0)) == nullptr);  // the oldest went first
   graves.forget_older_than(start + Millis{2});
@@ -180,10 +203,10 @@ HF_TEST(tombstones_are_bounded_in_time_and_number) {
 HF_TEST(a_session_that_lives_again_has_no_tombstone_and_its_next_grave_lasts_its_own_time) {
   Tombstones graves;
   const SessionId id = *SessionId::parse(sid(0));
-  graves.add(id, EndReason::idle_timeout, true, MonoTime{});
+  graves.add(id, grave(EndReason::idle_timeout, true, MonoTime{}));
   graves.erase(sid(0));
   HF_CHECK(graves.find(sid(0)) == nullptr);
-  graves.add(id, EndReason::admin, false, MonoTime{Millis{100}});
+  graves.add(id, grave(EndReason::admin, false, MonoTime{Millis{100}}));
   graves.forget_older_than(MonoTime{Millis{50}});  // the first grave's turn
   HF_CHECK(graves.find(sid(0))->reason == EndReason::admin);
   graves.forget_older_than(MonoTime{Millis{101}});
@@ -199,6 +222,7 @@ int main() {
       HF_UNIT(a_session_moves_between_instances_and_empty_unlinked_ones_are_forgotten),
       HF_UNIT(the_indices_agree_with_a_plain_model_under_random_changes),
       HF_UNIT(shared_texts_are_stored_once_and_freed_with_the_last_holder),
+      HF_UNIT(tombstones_are_found_by_the_beginning_of_their_id_the_latest_first),
       HF_UNIT(tombstones_are_bounded_in_time_and_number),
       HF_UNIT(a_session_that_lives_again_has_no_tombstone_and_its_next_grave_lasts_its_own_time),
   };
