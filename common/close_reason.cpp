@@ -69,6 +69,30 @@ constexpr EnumWord<StreamKind> kStreamKinds[] = {
 
 }  // namespace
 
+std::string_view public_word(EndReason reason) noexcept {
+  switch (reason) {
+    case EndReason::idle_timeout:
+    case EndReason::orphan_timeout:
+    case EndReason::unused_timeout:
+      return "idle_timeout";
+    case EndReason::capacity:
+      return "capacity";
+    case EndReason::admin:
+      return "admin";
+    case EndReason::backend_ended:
+    case EndReason::backend_lost:
+      return "backend_lost";
+    case EndReason::client_delete:
+    case EndReason::client_gone:
+    case EndReason::link_lost:
+    case EndReason::not_in_snapshot:
+    case EndReason::shutdown:
+    case EndReason::unknown:
+      break;
+  }
+  return "unknown";
+}
+
 template <>
 std::span<const EnumWord<EndReason>> enum_words<EndReason>() noexcept {
   return kEndReasons;

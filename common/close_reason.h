@@ -70,6 +70,10 @@ constexpr StreamReason stream_reason_of(EndReason reason) noexcept {
   return reason == EndReason::admin ? StreamReason::admin : StreamReason::session_ended;
 }
 
+// What a client is told of the end of its session (error.data.reason): idle_timeout, admin,
+// capacity, backend_lost or unknown. Finer words are for those who operate the service.
+std::string_view public_word(EndReason reason) noexcept;
+
 enum class Transport : uint8_t { sse, streamable, listen };
 enum class StreamKind : uint8_t { get, post, legacy, listen };
 

@@ -152,10 +152,12 @@ struct Welcome {
   std::vector<PolicyInfo> policies;  // the top-level one first
   std::vector<std::string> unknown_policies;
   std::string http_socket;  // absolute path of the management HTTP socket; "" when there is none
+  std::optional<int64_t> tombstone_lifetime_ms{};  // how long it is told why a session ended
 };
 struct Policies {
   std::vector<PolicyInfo> policies;
   std::vector<std::string> unknown_policies;
+  std::optional<int64_t> tombstone_lifetime_ms{};
 };
 struct RestoredBegin {};
 struct Restored {

@@ -226,6 +226,7 @@ inline constexpr auto kRows<Welcome> = std::tuple{
     Field{"policies", &Welcome::policies},
     Field{"unknown_policies", &Welcome::unknown_policies},
     Field{"http_socket", &Welcome::http_socket, kOptional},
+    Field{"tombstone_lifetime_ms", &Welcome::tombstone_lifetime_ms, kOptional},
 };
 template <>
 inline constexpr const char *kWord<Policies> = "policies";
@@ -233,6 +234,7 @@ template <>
 inline constexpr auto kRows<Policies> = std::tuple{
     Field{"policies", &Policies::policies},
     Field{"unknown_policies", &Policies::unknown_policies},
+    Field{"tombstone_lifetime_ms", &Policies::tombstone_lifetime_ms, kOptional},
 };
 template <>
 inline constexpr const char *kWord<RestoredBegin> = "restored_begin";

@@ -20,6 +20,7 @@ ActivityRules::ActivityRules() : methods_{"tools/call"}, timeout_(kDefaultTimeou
 ActivityRules::ActivityRules(const link::PolicyInfo &policy)
     : name_(policy.name),
       timeout_(std::clamp(Millis{policy.timeout_ms}, Millis{0}, kTimeoutMax)),
+      persistent_(policy.persistent),
       stream_keeps_alive_(policy.stream_keeps_alive) {
   for (const std::string &word : policy.activity) {
     if (word == "requests" || word == "messages") {

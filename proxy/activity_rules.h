@@ -20,6 +20,7 @@ class ActivityRules {
 
   const std::string &name() const noexcept { return name_; }
   Millis timeout() const noexcept { return timeout_; }
+  bool persistent() const noexcept { return persistent_; }  // unless an admin said otherwise
   bool stream_keeps_alive() const noexcept { return stream_keeps_alive_; }
 
   // Does this message from the client move the clock? Responses and `ping` never do.
@@ -38,6 +39,7 @@ class ActivityRules {
   Kind kind_ = Kind::methods;
   std::vector<std::string> methods_;
   Millis timeout_;
+  bool persistent_ = false;
   bool stream_keeps_alive_ = false;
 };
 

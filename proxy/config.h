@@ -127,6 +127,7 @@ struct ProxySettings {
   std::optional<AllowedNames> allowed_hosts;
   std::optional<AllowedNames> allowed_origins;
   unsigned streams_per_session = 16;
+  bool session_ttl_header = true;
   size_t access_log = kNone;                  // index into Config::access_logs
   uint64_t client_body_bytes_max = 8u << 20;  // 0 = unlimited
   Millis connect_timeout{std::chrono::seconds{5}};

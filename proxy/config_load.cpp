@@ -192,6 +192,8 @@ bool ConfigBuilder::apply_simple_setting(Level &level, const ConfDirective &dire
   }
   if (name == "streams_per_session") {
     level.settings.streams_per_session = static_cast<unsigned>(count_of(directive));
+  } else if (name == "session_ttl_header") {
+    level.settings.session_ttl_header = directive.args.front().text == "on";
   } else if (name == "client_max_body_size") {
     level.settings.client_body_bytes_max = *parse_size(directive.args.front().text);
   } else if (name == "when_sessiond_down") {

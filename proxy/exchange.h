@@ -197,6 +197,7 @@ class Exchange final : public BackendUser,
   void refuse(int status, std::string_view message, std::string_view extra_name = {},
               std::string_view extra_value = {});
   void refuse_session_not_found();
+  std::string session_ttl() const;
   void answer(int status, std::string_view content_type, std::string_view body,
               std::string_view extra_name = {}, std::string_view extra_value = {});
   void backend_failed(int status, std::string_view message);
@@ -239,6 +240,7 @@ class Exchange final : public BackendUser,
   std::string target_;  // origin-form, of requests that open something or ask sessiond
   std::unique_ptr<SessionIdentity> opening_;  // what the session will be, once the backend accepts
   SessionView view_;
+  std::string_view refusal_reason_;  // error.data.reason of a refusal: a word of close_reason.h
   std::vector<BackendId> tried_;
   http::BodyDecoder request_body_;
   mcp::SseScanner sse_;

@@ -69,6 +69,7 @@ void Exchange::on_early_head(const http::ResponseHead &head) {
     return;
   }
   if (head.status == 404 && kind_ == Kind::session) {
+    refusal_reason_ = public_word(EndReason::backend_ended);
     fail_early(kRpcSessionNotFound, "Session not found");
   } else {
     fail_early(kRpcServerError, "Bad Gateway: the backend answered " + std::to_string(head.status) +
@@ -103,7 +104,8 @@ void Exchange::note_early_answer() {
 // REQUIRES: no event is open.
 void Exchange::fail_early(int code, std::string_view message) {
   note_early_answer();
-  finish_stream(StreamReason::complete, message_event(rpc_error_body(request_id_, code, message)));
+  finish_stream(StreamReason::complete,
+                message_event(rpc_error_body(request_id_, code, message, refusal_reason_)));
 }
 
 }  // namespace holdfast::proxy

@@ -41,7 +41,8 @@ void Exchange::refuse(int status, std::string_view message, std::string_view ext
     const bool has_id =
         json_body_ && request_id_.empty() && scanner_ && scanner_->size() > 0 && !scanner_->batch();
     if (has_id) request_id_ = scanner_->first().id;
-    answer(status, kJson, rpc_error_body(request_id_, rpc_code_for(status), message), extra_name,
+    answer(status, kJson,
+           rpc_error_body(request_id_, rpc_code_for(status), message, refusal_reason_), extra_name,
            extra_value);
   } else {
     answer(status, kPlain, std::string(message) + "\n", extra_name, extra_value);
@@ -212,6 +213,7 @@ void Exchange::finish_stream(StreamReason reason, std::string_view last_event) {
 
 void Exchange::finish_for(EndReason reason, Millis idle) {
   ended_idle_ = idle;
+  refusal_reason_ = public_word(reason);
   in_session_ = false;  // the registry has forgotten it
   if (phase_ == Phase::done) return;
   if (client_ == nullptr) {
@@ -232,8 +234,8 @@ void Exchange::finish_for(EndReason reason, Millis idle) {
   std::string last_event;
   if (kind_ == Kind::listen) last_event = message_event(listen_result(request_id_));
   if (early_ && !answered_ && !early_->in_event) {
-    last_event = message_event(
-        rpc_error_body(request_id_, kRpcSessionNotFound, "the session was ended in mid-call"));
+    last_event = message_event(rpc_error_body(
+        request_id_, kRpcSessionNotFound, "the session was ended in mid-call", refusal_reason_));
   }
   finish_stream(stream_reason, last_event);
 }

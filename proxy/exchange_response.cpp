@@ -106,6 +106,14 @@ void Exchange::begin_event_stream(const http::ResponseHead &head) {
   rearm();
 }
 
+// For how many seconds the session may be idle, as the client is told; empty: nothing is said.
+// Small enough for every std::string to hold without allocating.
+std::string Exchange::session_ttl() const {
+  if (!in_session_ || !settings_->session_ttl_header) return {};
+  if (view_.life.persistent) return "persistent";
+  return std::to_string(std::chrono::floor<std::chrono::seconds>(view_.life.timeout).count());
+}
+
 void Exchange::send_client_head(const http::ResponseHead &head) {
   http::ResponseForwarding how;
   if (head.framing.kind == http::BodyKind::none) {
@@ -125,6 +133,9 @@ void Exchange::send_client_head(const http::ResponseHead &head) {
   const bool ours = kind_ == Kind::session || (kind_ == Kind::initialize && !session_.empty());
   how.session_rule = has_id && ours ? http::SessionIdRule::replace : http::SessionIdRule::drop;
   how.session_id = session_;
+  const std::string ttl = session_ttl();
+  const http::ExtraField ttl_field{"Holdfast-Session-Ttl", ttl};
+  if (!ttl.empty()) how.set = {&ttl_field, 1};
   std::string &text = worker_.scratch().client_head;
   text.clear();
   http::write_response_head(text, head, how);

@@ -124,6 +124,10 @@ void Exchange::enter_session(Kind kind, std::string_view session) {
     }
   }
   session_.clear();
+  refusal_reason_ = public_word(EndReason::unknown);
+  if (is_session_id(session)) {
+    refusal_reason_ = public_word(worker_.registry().why_ended(session, user_));
+  }
   if (is_session_id(session) && worker_.control().restoring()) {
     phase_ = Phase::restoring;
     worker_.await_restoration(id_);
@@ -177,6 +181,7 @@ void Exchange::on_admit(const AdmitAnswer &answer) {
   if (!answer.admitted) {
     worker_.counters().add(Counter::sessions_refused);
     const bool down = answer.reason == RefuseReason::sessiond_down;
+    refusal_reason_ = to_word(answer.reason);
     const std::string retry = std::to_string(std::max<int64_t>(answer.retry_after_s, 1));
     refuse(503,
            down ? "Service Unavailable: the session daemon cannot be asked, try again"
@@ -218,7 +223,7 @@ void Exchange::bind(std::string_view backend_session) {
   bound.backend = worker_.backends().at(view_.backend).name;
   bound.backend_session = backend_session;
   bound.target = opening_->target;
-  worker_.registry().bind(std::move(*opening_), persistent_, ref());
+  view_.life = worker_.registry().bind(std::move(*opening_), persistent_, ref());
   view_.key_hash = keyed_hash(session_);
   opening_.reset();
   admitted_ = false;

@@ -11,12 +11,15 @@ std::string_view id_or_null(std::string_view raw_id) {
 
 }  // namespace
 
-std::string rpc_error_body(std::string_view raw_id, int code, std::string_view message) {
+std::string rpc_error_body(std::string_view raw_id, int code, std::string_view message,
+                           std::string_view reason) {
   std::string body = R"({"jsonrpc":"2.0","error":{"code":)";
   body += std::to_string(code);
   body += R"(,"message":")";
   body += message;  // fixed texts of our own: nothing to escape
-  body += R"("},"id":)";
+  body += '"';
+  if (!reason.empty()) body.append(R"(,"data":{"reason":")").append(reason).append("\"}");
+  body += R"(},"id":)";
   body += id_or_null(raw_id);
   body += '}';
   return body;

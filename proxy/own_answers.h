@@ -13,7 +13,9 @@ inline constexpr int kRpcServerError = -32000;
 inline constexpr int kRpcSessionNotFound = -32001;
 
 // `raw_id`: the request's id as a raw JSON token; anything that may not be echoed becomes null.
-std::string rpc_error_body(std::string_view raw_id, int code, std::string_view message);
+// `reason`: a word of ours for error.data.reason; empty: no data.
+std::string rpc_error_body(std::string_view raw_id, int code, std::string_view message,
+                           std::string_view reason = {});
 
 // One server-sent `message` event that carries this JSON text.
 std::string message_event(std::string_view json);

@@ -21,6 +21,8 @@ constexpr size_t kFeedBelowBytes = 512 * 1024;
 constexpr Millis kStatsGapMin{100};
 // Answers kept while the link is muted; a sessiond that gathers more than this has lost its way.
 constexpr size_t kKeptMax = 16 * 1024;
+// Longer than this is for ever, and can still be subtracted from any moment.
+constexpr int64_t kEndsKeptMsMax = int64_t{365} * 24 * 3600 * 1000;
 
 }  // namespace
 
@@ -291,6 +293,7 @@ void SessionLink::on_message(const link::Welcome &welcome) {
   }
   if (std::exchange(draining_, false)) handler_.on_drain(false);  // said again where it still holds
   registry_.set_policies(welcome.policies);
+  keep_ends_for(welcome.tombstone_lifetime_ms);
   handler_.on_welcome(welcome);
   handler_.on_policies(welcome.policies);
   repeat_ends();
@@ -299,7 +302,12 @@ void SessionLink::on_message(const link::Welcome &welcome) {
 
 void SessionLink::on_message(const link::Policies &policies) {
   registry_.set_policies(policies.policies);
+  keep_ends_for(policies.tombstone_lifetime_ms);
   handler_.on_policies(policies.policies);
+}
+
+void SessionLink::keep_ends_for(const std::optional<int64_t> &lifetime_ms) {
+  if (lifetime_ms) registry_.keep_ends_for(Millis{std::min(*lifetime_ms, kEndsKeptMsMax)});
 }
 
 void SessionLink::on_message(const link::Restored &restored) {

@@ -15,6 +15,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <string_view>
@@ -135,6 +136,7 @@ class SessionLink final : private UnixChannel::Handler {
   void on_message(const link::Unsupported &unsupported);
   void on_message(const link::Bye &bye);
   void dropped(const EndedSession &ended);
+  void keep_ends_for(const std::optional<int64_t> &lifetime_ms);
 
   static void on_retry_c(evutil_socket_t, short, void *self) noexcept {
     static_cast<SessionLink *>(self)->dial();

@@ -91,6 +91,7 @@ class SessionRecord {
   MonoTime watched_until = Pending::kWhileExchangeRuns;  // key in Shard::watched, unless that
   int32_t streams_told = 0;  // as sessiond has been told: messages on their way not yet counted
   bool persistent = false;
+  bool pinned = false;  // an admin said so; else persistence follows the policy
 
  private:
   Running *find(ExchangeRef exchange);

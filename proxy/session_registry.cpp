@@ -40,6 +40,7 @@ bool SessionRegistry::begin(const SessionKeyView &key, std::string_view user, Ex
   out.transport = record->identity.transport;
   out.backend = record->identity.backend;
   out.streams = record->streams();
+  out.life = {record->persistent, shard.rules_of(*record).timeout()};
   out.backend_session.assign(record->identity.backend_session);
   return true;
 }
@@ -100,22 +101,26 @@ Millis SessionRegistry::finish(const SessionKeyView &key, ExchangeRef exchange, 
   return record.idle(now);
 }
 
-void SessionRegistry::bind(SessionIdentity identity, bool persistent, ExchangeRef exchange) {
+SessionLife SessionRegistry::bind(SessionIdentity identity, bool persistent, ExchangeRef exchange) {
   const MonoTime now = clock_.now();
   SessionRecord record(std::move(identity), persistent, now, now);
   record.begin_opening(exchange);
-  (void)add(std::move(record));  // ignoring: a freshly minted id is not there yet
+  return *add(std::move(record));  // a freshly minted id is not there yet
 }
 
 // The one door in.
-bool SessionRegistry::add(SessionRecord record) {
+std::optional<SessionLife> SessionRegistry::add(SessionRecord record) {
   SessionKey key(std::move(record.identity.id));
   record.identity.id.clear();
   if (record.identity.transport == Transport::listen) events_may_count_ = true;
   Shard &shard = shard_of(key.hash);
   const std::lock_guard lock(shard.mutex);
   record.policy = shard.rules_index(record.identity.policy);
-  return shard.sessions.try_emplace(std::move(key), std::move(record)).second;
+  const ActivityRules &rules = shard.rules_of(record);
+  record.pinned = record.persistent != rules.persistent();
+  const SessionLife life{record.persistent, rules.timeout()};
+  if (!shard.sessions.try_emplace(std::move(key), std::move(record)).second) return std::nullopt;
+  return life;
 }
 
 std::optional<EndedSession> SessionRegistry::end(std::string_view session, EndReason reason,
@@ -127,6 +132,16 @@ std::optional<EndedSession> SessionRegistry::end(std::string_view session, EndRe
   if (at == shard.sessions.end()) return std::nullopt;
   if (!user.empty() && !equal_constant_time(at->second.identity.user, user)) return std::nullopt;
   return shard.take(at, reason, clock_.now());
+}
+
+EndReason SessionRegistry::why_ended(std::string_view session, std::string_view user) const {
+  const SessionKeyView key(session);
+  const uint64_t user_hash = keyed_hash(user);
+  const Millis kept{ends_kept_ms_.load(std::memory_order_relaxed)};
+  const Shard &shard = shard_of(key.hash);
+  const std::lock_guard lock(shard.mutex);
+  return shard.recently_ended.find(key.hash, user_hash, clock_.now() - kept)
+      .value_or(EndReason::unknown);
 }
 
 // ---- control thread ----
@@ -164,6 +179,7 @@ bool SessionRegistry::set_persistent(std::string_view session, bool persistent) 
   SessionRecord *record = shard.find(key);
   if (record == nullptr) return false;
   record->persistent = persistent;
+  record->pinned = persistent != shard.rules_of(*record).persistent();
   return true;
 }
 
@@ -178,6 +194,7 @@ void SessionRegistry::set_policies(std::vector<link::PolicyInfo> policies) {
     shard.rules = rules;
     for (auto &[key, record] : shard.sessions) {
       record.policy = shard.rules_index(record.identity.policy);
+      if (!record.pinned) record.persistent = shard.rules_of(record).persistent();
     }
   }
 }
@@ -190,7 +207,7 @@ bool SessionRegistry::restore(const link::Record &from, BackendId backend) {
       from.persistent, now - told_age(from.age_ms), now - told_age(from.idle_ms));
   record.restore_requests(from.requests);
   record.set_used();
-  return add(std::move(record));
+  return add(std::move(record)).has_value();
 }
 
 void SessionRegistry::collect_activity(size_t max, std::vector<link::ActivityEntry> &out) {

@@ -56,6 +56,12 @@ struct SessionIdentity {
   std::string client_version;
 };
 
+// How long a session lives by itself: for ever, or until it has been idle for `timeout`.
+struct SessionLife {
+  bool persistent = false;
+  Millis timeout{0};
+};
+
 // What a request needs of its session; strings are assigned, so a reused view does not allocate.
 struct SessionView {
   uint64_t key_hash = 0;  // of the id: SessionKeyView{id, key_hash} saves hashing it again
@@ -63,6 +69,7 @@ struct SessionView {
   BackendId backend = kNoBackend;
   std::string backend_session;
   int64_t streams = 0;  // open when the request began
+  SessionLife life;
 };
 
 // What is left to do when a session has ended: its running exchanges are to be finished, its
@@ -128,7 +135,11 @@ class SessionRegistry {
   // Adds a new session whose backend accepted it. REQUIRES: id freshly minted.
   // The exchange that opened it is registered as with begin() (without expected messages;
   // classify() and add_stream() may follow) and must be finished.
-  void bind(SessionIdentity identity, bool persistent, ExchangeRef exchange);
+  SessionLife bind(SessionIdentity identity, bool persistent, ExchangeRef exchange);
+
+  // Why a session of this user is over; `unknown` when it never was, was another's, or it has been
+  // forgotten: only so many ends are kept, and for so long.
+  EndReason why_ended(std::string_view session, std::string_view user) const;
 
   // Ends a session; nullopt when it is not (or no longer) known, or belongs to another user
   // (`user` empty: whoever's). The caller finishes the exchanges and tells the backend.
@@ -146,6 +157,8 @@ class SessionRegistry {
   // New rules for all sessions, present and future; sessions of a name that is gone use the first
   // (top-level) one.
   void set_policies(std::vector<link::PolicyInfo> policies);
+  // How long why_ended() knows an end (tombstone_lifetime).
+  void keep_ends_for(Millis lifetime) { ends_kept_ms_ = lifetime.count(); }
   // A session of an earlier instance, handed back by sessiond. False: the id is already here.
   bool restore(const link::Record &record, BackendId backend);
   // A stream's `opened` or `closed` is now on its way to sessiond. Snapshots give the streams told,
@@ -171,12 +184,13 @@ class SessionRegistry {
   struct Shard;
   static constexpr size_t kShards = 256;  // few of a busy machine's threads meet in one
   Shard &shard_of(uint64_t hash) const;
-  bool add(class SessionRecord record);  // false: the id is already here
+  std::optional<SessionLife> add(class SessionRecord record);  // nullopt: the id is already here
 
   const Clock &clock_;
   std::unique_ptr<std::array<Shard, kShards>> shards_;
   // Whether on_event() can matter at all: spares the look-up per event under the usual policies.
   std::atomic<bool> events_may_count_{false};
+  std::atomic<Millis::rep> ends_kept_ms_{3'600'000};  // until sessiond has told better
   size_t next_dirty_shard_ = 0;  // where collect_activity() goes on; control thread
 };
 

@@ -13,6 +13,7 @@
 
 #include "common/ids.h"
 #include "proxy/activity_rules.h"
+#include "proxy/recently_ended.h"
 #include "proxy/session_key.h"
 #include "proxy/session_record.h"
 #include "proxy/session_registry.h"
@@ -25,7 +26,8 @@ struct alignas(64) SessionRegistry::Shard {
 
   mutable std::mutex mutex;
   Map sessions;
-  std::vector<Entry *> dirty;            // SessionRecord::dirty_at is the index here
+  std::vector<Entry *> dirty;  // SessionRecord::dirty_at is the index here
+  RecentlyEnded recently_ended;
   std::vector<ActivityRules> rules{{}};  // never empty; the first is the top-level policy
 
   // Sessions with requests that stop being in flight by themselves, by the first such moment:

@@ -21,7 +21,8 @@ void Core::on(const SettingsChanged &event, Turn &turn) {
   reported_policies_.clear();
   for (const auto &[id, link] : links_) {
     if (link.instance == nullptr) continue;
-    turn.send(id, link::Policies{policies_.infos(), unknown_policies(link, turn)});
+    turn.send(id, link::Policies{policies_.infos(), unknown_policies(link, turn),
+                                 settings_.tombstone_lifetime.count()});
   }
   waiting_may_settle_ = true;  // a cap may have been raised
 }

@@ -86,7 +86,8 @@ void Core::take_instance(LinkState &link, const link::Hello &hello, Turn &turn) 
 
 void Core::welcome(LinkState &link, Turn &turn) {
   turn.send(link.id, link::Welcome{link::kVersion, settings_.version, policies_.infos(),
-                                   unknown_policies(link, turn), settings_.http_socket});
+                                   unknown_policies(link, turn), settings_.http_socket,
+                                   settings_.tombstone_lifetime.count()});
   turn.send(link.id, link::RestoredBegin{});
   link.restoring = true;
   restore_some(link, turn);
@@ -186,6 +187,11 @@ void Core::apply(Session &session, const link::Record &record, Turn &turn) {
   session.requests = std::max<int64_t>(record.requests, 0);
   session.seen = session.instance->snapshots_count;
   session.unconfirmed = false;
+  // What was ordered while the link was away, or what we have forgotten since.
+  const bool persistent = is_persistent(session);
+  if (record.persistent != persistent) {
+    turn.send(session.instance->link, link::Set{record.session, persistent});
+  }
   if (session.state == SessionState::open) reaper_.arm(session, turn.now);
 }
 

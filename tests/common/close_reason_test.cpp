@@ -39,7 +39,26 @@ HF_TEST(every_enum_table_round_trips) {
   check_table(StreamKind::listen);
 }
 
+HF_TEST(clients_are_told_one_of_five_words) {
+  const std::set<std::string_view> words = {"idle_timeout", "admin", "capacity", "backend_lost",
+                                            "unknown"};
+  std::set<std::string_view> said;
+  for (const auto &row : enum_words<EndReason>()) said.insert(public_word(row.value));
+  HF_CHECK(said == words);
+  HF_EQ(public_word(EndReason::orphan_timeout), "idle_timeout");
+  HF_EQ(public_word(EndReason::backend_ended), "backend_lost");
+  HF_EQ(public_word(EndReason::client_delete), "unknown");
+}
+
+HF_TEST(streams_end_as_their_session_does) {
+  HF_CHECK(stream_reason_of(EndReason::unused_timeout) == StreamReason::idle_timeout);
+  HF_CHECK(stream_reason_of(EndReason::admin) == StreamReason::admin);
+  HF_CHECK(stream_reason_of(EndReason::capacity) == StreamReason::session_ended);
+}
+
 int main() {
-  const CMUnitTest tests[] = {HF_UNIT(every_enum_table_round_trips)};
+  const CMUnitTest tests[] = {HF_UNIT(every_enum_table_round_trips),
+                              HF_UNIT(clients_are_told_one_of_five_words),
+                              HF_UNIT(streams_end_as_their_session_does)};
   return HF_RUN(tests);
 }

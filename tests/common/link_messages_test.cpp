@@ -72,8 +72,9 @@ std::vector<ToSessiond> all_to_sessiond() {
 
 std::vector<ToProxy> all_to_proxy() {
   return {
-      Welcome{1, "0.1.0", {full_policy(), PolicyInfo{}}, {"nope"}, "/run/holdfast/http.sock"},
-      Policies{{full_policy()}, {}},
+      Welcome{
+          1, "0.1.0", {full_policy(), PolicyInfo{}}, {"nope"}, "/run/holdfast/http.sock", 60'000},
+      Policies{{full_policy()}, {}, 60'000},
       RestoredBegin{},
       Restored{full_record()},
       RestoredEnd{},

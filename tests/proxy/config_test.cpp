@@ -108,6 +108,7 @@ HF_TEST(what_is_not_written_has_the_documented_default) {
   HF_CHECK(settings.when_sessiond_down == WhenSessiondDown::automatic);
   HF_EQ(settings.call_timeout.count(), 0);
   HF_EQ(settings.streams_per_session, 16u);
+  HF_CHECK(settings.session_ttl_header);
   HF_EQ(settings.access_log, kNone);
   HF_EQ(settings.client_body_bytes_max, 8u << 20);
   HF_EQ(settings.connect_timeout.count(), 5'000);
@@ -122,7 +123,8 @@ HF_TEST(every_setting_of_a_location_is_read) {
           "sse_heartbeat off; session_user header X-User; session_policy ci; when_sessiond_down "
           "serve;"
           "call_timeout 2m; allowed_hosts a.example *.b.example:8443 [::1]; allowed_origins "
-          "https://c.example http://localhost:*; streams_per_session 3; access_log logs/a.log json;"
+          "https://c.example http://localhost:*; streams_per_session 3; session_ttl_header off; "
+          "access_log logs/a.log json;"
           "client_max_body_size 1m; proxy_connect_timeout 1s; proxy_read_timeout 2s;"
           "proxy_send_timeout 3s; proxy_set_header X-A \"v$remote_addr-$http_x_b\"; "
           "proxy_buffering off;"
@@ -142,6 +144,7 @@ HF_TEST(every_setting_of_a_location_is_read) {
   HF_CHECK(*settings.allowed_origins ==
            (AllowedNames{{"https", "c.example", ""}, {"http", "localhost", "*"}}));
   HF_EQ(settings.streams_per_session, 3u);
+  HF_CHECK(!settings.session_ttl_header);
   HF_EQ(config.access_logs.at(settings.access_log).path, std::string("/etc/holdfast/logs/a.log"));
   HF_CHECK(config.access_logs[0].format == AccessLog::Format::json);
   HF_EQ(settings.client_body_bytes_max, 1u << 20);

@@ -24,6 +24,12 @@ HF_TEST(an_error_carries_code_message_and_the_requests_id) {
         R"({"jsonrpc":"2.0","error":{"code":-32000,"message":"x"},"id":"a-1"})");
 }
 
+HF_TEST(an_error_may_carry_a_reason_in_its_data) {
+  HF_EQ(rpc_error_body("7", -32001, "x", "idle_timeout"),
+        R"({"jsonrpc":"2.0","error":{"code":-32001,"message":"x",)"
+        R"("data":{"reason":"idle_timeout"}},"id":7})");
+}
+
 HF_TEST(an_id_that_may_not_be_echoed_becomes_null) {
   for (const std::string_view id : {"", "null", "{}", "[1]", "true", "\"", "\"a\nb\"", "1}",
                                     "\"a\"b", "\"\xff\"", "1,\"x\":2"}) {
@@ -71,6 +77,7 @@ HF_TEST(only_a_missing_session_has_the_code_clients_start_anew_on) {
 int main() {
   const CMUnitTest tests[] = {
       HF_UNIT(an_error_carries_code_message_and_the_requests_id),
+      HF_UNIT(an_error_may_carry_a_reason_in_its_data),
       HF_UNIT(an_id_that_may_not_be_echoed_becomes_null),
       HF_UNIT(a_message_event_is_one_event_that_clients_dispatch),
       HF_UNIT(the_listen_result_names_its_subscription_by_the_requests_id),

@@ -344,6 +344,21 @@ HF_TEST(absurd_numbers_from_a_proxy_are_clamped) {
   HF_CHECK(session->created < rig.clock.now());
 }
 
+HF_TEST(a_snapshot_that_disagrees_about_persistence_is_set_right) {
+  Rig rig;
+  const LinkId first = rig.hello("i1");
+  rig.open(first, sid(1));
+  rig.open(first, sid(2));
+  rig.down(first);
+  rig.step(SetPersistent{Token{1}, sid(1), true});  // nobody there to be told
+  const LinkId second = rig.hello("i1");
+  rig.snapshot(second, {record(sid(1)), record(sid(2))});
+  const auto sets = rig.take<link::Set>(second);
+  HF_EQ(sets.size(), 1u);
+  HF_EQ(sets[0].session, sid(1));
+  HF_CHECK(sets[0].persistent);
+}
+
 int main() {
   const CMUnitTest tests[] = {
       HF_UNIT(hello_is_answered_with_policies_and_an_empty_restore),
@@ -365,6 +380,7 @@ int main() {
       HF_UNIT(a_second_hello_on_a_link_tells_new_policy_names),
       HF_UNIT(the_newest_holder_of_a_session_has_it),
       HF_UNIT(absurd_numbers_from_a_proxy_are_clamped),
+      HF_UNIT(a_snapshot_that_disagrees_about_persistence_is_set_right),
   };
   return HF_RUN(tests);
 }
