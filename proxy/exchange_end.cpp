@@ -1,6 +1,7 @@
 // Every way an exchange ends: our own answers, the end of a session, faults on either side, time.
 #include <algorithm>
 
+#include "common/ids.h"
 #include "common/log.h"
 #include "proxy/access_log.h"
 #include "proxy/backend_pool.h"
@@ -16,6 +17,10 @@ namespace {
 
 constexpr std::string_view kPlain = "text/plain; charset=utf-8";
 constexpr std::string_view kJson = "application/json";
+
+// When the clients of a proxy that stops come back: from one second on, spread over four.
+constexpr Millis kComeBackMin{1000};
+constexpr uint64_t kComeBackSpreadMs = 4000;
 
 }  // namespace
 
@@ -244,8 +249,12 @@ void Exchange::on_stop() {
   const bool endless = event_stream_ && response_started_ && !response_complete_ &&
                        (method_ == http::Method::get || kind_ == Kind::listen);
   if (!endless || client_ == nullptr) return;
-  finish_stream(StreamReason::shutdown,
-                kind_ == Kind::listen ? message_event(listen_result(request_id_)) : std::string());
+  // The clients of one proxy must not all come back in the same moment.
+  const uint64_t chance = keyed_hash(session_ + std::to_string(id_));
+  const Millis after = kComeBackMin + Millis{chance % kComeBackSpreadMs};
+  finish_stream(StreamReason::shutdown, kind_ == Kind::listen
+                                            ? message_event(listen_result(request_id_))
+                                            : retry_event(after));
 }
 
 bool Exchange::on_client_gone(StreamReason reason) {

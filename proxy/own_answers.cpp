@@ -32,6 +32,8 @@ std::string message_event(std::string_view json) {
   return event;
 }
 
+std::string retry_event(Millis after) { return "retry: " + std::to_string(after.count()) + "\n\n"; }
+
 std::string listen_result(std::string_view raw_id) {
   const std::string_view id = id_or_null(raw_id);
   std::string json = R"({"jsonrpc":"2.0","id":)";

@@ -20,6 +20,9 @@ std::string rpc_error_body(std::string_view raw_id, int code, std::string_view m
 // One server-sent `message` event that carries this JSON text.
 std::string message_event(std::string_view json);
 
+// What tells an event stream's client to come back after so long; dispatches nothing.
+std::string retry_event(Millis after);
+
 // The result that ends a subscriptions/listen stream gracefully (2026-07-28).
 std::string listen_result(std::string_view raw_id);
 

@@ -1,5 +1,6 @@
 // The end: both daemons leave cleanly when asked to, and nobody is left hanging.
 #include <fstream>
+#include <set>
 
 #include "tests/support/hf_test.h"
 #include "tests/support/pair.h"
@@ -18,6 +19,16 @@ bool refused(uint16_t port) {
     return true;
   }
   return false;
+}
+
+constexpr const char *kListenParams =
+    R"({"notifications":{"resourceSubscriptions":["demo://counter"]}})";
+
+// The delay a stream's end told its client; fails the test when it told none.
+int64_t retry_told(const SseClient &stream) {
+  const size_t at = stream.body().rfind("retry: ");
+  if (at == std::string::npos) HF_FAIL("no retry in: " + stream.body());
+  return std::stoll(stream.body().substr(at + 7));
 }
 
 }  // namespace
@@ -57,6 +68,30 @@ HF_TEST(sigquit_lets_a_running_call_finish) {
   while (reader.read_some(answer.body)) {
   }
   HF_EQ(tool_text(answer_in(answer, "1")), "done after 1 steps");
+  HF_EQ(pair.proxy().wait_exit(), kOk);
+}
+
+HF_TEST(sigquit_ends_streams_with_a_time_to_come_back_that_differs) {
+  Pair pair;
+  std::vector<StreamableClient> clients;
+  std::vector<SseClient> streams;
+  for (int i = 0; i < 6; ++i) {
+    clients.emplace_back(pair.proxy_port()).open();
+    streams.push_back(clients.back().get());
+  }
+  SseClient listen(pair.proxy_port(), modern_request("subscriptions/listen", "9", kListenParams));
+  HF_CHECK(listen.streaming());
+  pair.proxy().signal(SIGQUIT);
+  std::set<int64_t> delays;
+  for (SseClient &stream : streams) {
+    HF_CHECK(stream.wait_end() == BodyEnd::framed);
+    const int64_t delay_ms = retry_told(stream);
+    HF_CHECK(delay_ms >= 1000 && delay_ms < 5000);
+    delays.insert(delay_ms);
+  }
+  HF_CHECK(delays.size() > 1);
+  HF_CHECK(listen.wait_end() == BodyEnd::framed);
+  HF_CHECK(listen.body().find(R"("id":9,"result":)") != std::string::npos);
   HF_EQ(pair.proxy().wait_exit(), kOk);
 }
 
@@ -125,6 +160,7 @@ int main() {
   const CMUnitTest tests[] = {
       HF_UNIT(sigterm_and_sigint_end_both_at_once),
       HF_UNIT(sigquit_lets_a_running_call_finish),
+      HF_UNIT(sigquit_ends_streams_with_a_time_to_come_back_that_differs),
       HF_UNIT(sigquit_is_bounded_by_worker_shutdown_timeout),
       HF_UNIT(s_stop_and_s_quit_work_as_the_signals_do),
       HF_UNIT(a_second_sessiond_on_the_same_sockets_leaves_the_first_alone),

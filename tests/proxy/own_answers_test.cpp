@@ -42,6 +42,10 @@ HF_TEST(a_message_event_is_one_event_that_clients_dispatch) {
   HF_EQ(message_event(R"({"a":1})"), "event: message\ndata: {\"a\":1}\n\n");
 }
 
+HF_TEST(a_retry_event_is_a_field_and_no_message) {
+  HF_EQ(retry_event(Millis{1500}), "retry: 1500\n\n");
+}
+
 HF_TEST(the_listen_result_names_its_subscription_by_the_requests_id) {
   HF_EQ(listen_result("3"), R"({"jsonrpc":"2.0","id":3,"result":{"resultType":"complete",)"
                             R"("_meta":{"io.modelcontextprotocol/subscriptionId":3}}})");
@@ -80,6 +84,7 @@ int main() {
       HF_UNIT(an_error_may_carry_a_reason_in_its_data),
       HF_UNIT(an_id_that_may_not_be_echoed_becomes_null),
       HF_UNIT(a_message_event_is_one_event_that_clients_dispatch),
+      HF_UNIT(a_retry_event_is_a_field_and_no_message),
       HF_UNIT(the_listen_result_names_its_subscription_by_the_requests_id),
       HF_UNIT(a_json_string_escapes_quotes_backslashes_and_every_byte_that_is_not_ascii),
       HF_UNIT(health_without_sessiond_counts_and_says_who_is_away),
