@@ -192,6 +192,7 @@ struct Acknowledged {
 };
 struct Drain {
   bool on = true;
+  bool exit = false;  // and leave: streams end, requests finish, the proxy exits
 };
 struct Reload {
   int64_t token = 0;

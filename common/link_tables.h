@@ -289,7 +289,10 @@ inline constexpr auto kRows<Acknowledged> =
 template <>
 inline constexpr const char *kWord<Drain> = "drain";
 template <>
-inline constexpr auto kRows<Drain> = std::tuple{Field{"on", &Drain::on}};
+inline constexpr auto kRows<Drain> = std::tuple{
+    Field{"on", &Drain::on},
+    Field{"exit", &Drain::exit, kOptional},
+};
 template <>
 inline constexpr const char *kWord<Reload> = "reload";
 template <>

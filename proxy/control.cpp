@@ -93,6 +93,7 @@ struct Control::Impl final : SessionLink::Handler {
   void on_refused(const link::Refused &refused) override;
   void on_dropped(const EndedSession &ended) override { finish_everywhere(ended); }
   void on_drain(bool on) override;
+  void on_exit_wanted() override;
   void on_reload(int64_t token) override;
   link::Stats stats() override { return hooks.stats ? hooks.stats() : link::Stats{}; }
   void on_stopped() override { (void)event_base_loopbreak(base.get()); }  // ignoring: cannot fail
@@ -301,6 +302,10 @@ void Control::Impl::on_refused(const link::Refused &refused) {
 
 void Control::Impl::on_drain(bool on) {
   if (hooks.on_drain) hooks.on_drain(on);
+}
+
+void Control::Impl::on_exit_wanted() {
+  if (hooks.on_exit) hooks.on_exit();
 }
 
 void Control::Impl::on_reload(int64_t token) {

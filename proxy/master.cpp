@@ -161,6 +161,8 @@ void Master::on_channel() {
       log_info("event=serving pid={} workers={}", child_, workers_);
     } else if (message.word == MasterWord::configured) {
       finish_reload({message.number != 0, message.text});
+    } else if (message.word == MasterWord::exit_wanted) {
+      stop(true);
     } else if (message.word == MasterWord::reload_wanted) {
       // Applied, the child itself tells sessiond; refused here, it would never hear of it.
       reload([this](const ReloadResult &result) {

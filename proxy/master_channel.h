@@ -24,6 +24,7 @@ enum class MasterWord : uint8_t {
   ready,          // serving
   configured,     // number: 1 applied, 0 refused; text says why
   reload_wanted,  // sessiond asks; number: its token
+  exit_wanted,    // sessiond asks for what SIGQUIT does
 };
 
 struct MasterMessage {

@@ -97,6 +97,7 @@ void Serving::on_message(MasterMessage &message) {
     case MasterWord::ready:
     case MasterWord::configured:
     case MasterWord::reload_wanted:
+    case MasterWord::exit_wanted:
       return;  // ours to say, not to hear
   }
 }
@@ -163,6 +164,7 @@ bool Serving::start(const std::shared_ptr<const Config> &config, unsigned worker
     for (const auto &mailbox : mailboxes_)
       (void)mailbox->post(DrainWorker{on});  // ignoring: full only when stuck
   };
+  hooks.on_exit = [this] { reply(MasterWord::exit_wanted, 0); };
   control_ =
       std::make_unique<Control>(options, clock_, registry_, backends_, mailboxes, std::move(hooks));
   const WorkerContext context{clock_,         registry_,  *control_, backends_,

@@ -359,6 +359,7 @@ void SessionLink::on_message(const link::Set &set) {
 void SessionLink::on_message(const link::Drain &drain) {
   draining_ = drain.on;
   handler_.on_drain(drain.on);
+  if (drain.exit) handler_.on_exit_wanted();
 }
 
 void SessionLink::on_message(const link::Ping &ping) {

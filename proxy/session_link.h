@@ -65,6 +65,7 @@ class SessionLink final : private UnixChannel::Handler {
     virtual void on_refused(const link::Refused &refused) = 0;
     virtual void on_dropped(const EndedSession &ended) = 0;  // reported already; the rest is left
     virtual void on_drain(bool on) = 0;
+    virtual void on_exit_wanted() = 0;  // an admin wants this proxy to finish and leave
     virtual void on_reload(int64_t token) = 0;
     virtual link::Stats stats() = 0;
     virtual void on_stopped() = 0;

@@ -170,19 +170,26 @@ void change_session(const AdminCall &call) {
 }
 
 void change_drain(const AdminCall &call) {
+  const bool exit = !call.args.empty() && call.args[0] == "exit";
+  if (exit && call.peer.level < AdminLevel::admin) {
+    return call.fail(AdminFault::denied, "drain exit ends the proxies: for level admin");
+  }
   bool on = true;
-  if (!call.args.empty() && !read_switch(call, call.args[0], on)) return;
-  log_change(call, "drain", on ? " on=yes" : " on=no");
+  if (!exit && !call.args.empty() && !read_switch(call, call.args[0], on)) return;
+  log_change(call, "drain", exit ? " on=yes exit=yes" : on ? " on=yes" : " on=no");
   const Token token = call.service.new_token();
-  call.service.submit(token, SetDrain{token, on}, [call = detached(call), on](const CommandDone &) {
-    if (!call.json) {
-      return call.answer(on ? "draining: new sessions are refused\n" : "not draining\n");
-    }
-    std::string out;
-    JsonWriter w(out);
-    w.begin_object().key("draining").boolean(on).end_object();
-    call.answer(out + "\n");
-  });
+  call.service.submit(
+      token, SetDrain{token, on, exit}, [call = detached(call), on, exit](const CommandDone &) {
+        if (!call.json) {
+          return call.answer(exit ? "draining: the proxies finish what runs and exit\n"
+                             : on ? "draining: new sessions are refused\n"
+                                  : "not draining\n");
+        }
+        std::string out;
+        JsonWriter w(out);
+        w.begin_object().key("draining").boolean(on).key("exit").boolean(exit).end_object();
+        call.answer(out + "\n");
+      });
 }
 
 void change_reload(const AdminCall &call) {

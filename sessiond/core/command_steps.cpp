@@ -91,9 +91,10 @@ void Core::on(const SetPersistent &event, Turn &turn) {
 }
 
 void Core::on(const SetDrain &event, Turn &turn) {
-  draining_ = event.on;
+  // Who is told to leave drains by itself; whoever takes its place is to admit again.
+  if (!event.exit) draining_ = event.on;
   for (const auto &[id, link] : links_) {
-    if (link.instance != nullptr) turn.send(id, link::Drain{event.on});
+    if (link.instance != nullptr) turn.send(id, link::Drain{event.on, event.exit});
   }
   turn.out.push_back(CommandDone{event.token, CommandOutcome::done, 0, 0, {}});
 }

@@ -65,6 +65,7 @@ struct SetPersistent {
 struct SetDrain {
   Token token;
   bool on = false;
+  bool exit = false;  // with on: the proxies finish and leave
 };
 struct ReloadProxies {  // asks every linked proxy to read its configuration anew
   Token token;

@@ -91,7 +91,7 @@ void Core::welcome(LinkState &link, Turn &turn) {
   turn.send(link.id, link::RestoredBegin{});
   link.restoring = true;
   restore_some(link, turn);
-  if (draining_) turn.send(link.id, link::Drain{true});
+  if (draining_) turn.send(link.id, link::Drain{true, false});
   pump(*link.instance, turn);
 }
 

@@ -32,7 +32,8 @@ constexpr std::array<VerbRow, 12> kVerbs = {{
     {Verb::terminate_session, "terminate-session", "End sessions", "ID", 1, kMany},
     {Verb::terminate_user, "terminate-user", "End all sessions of users", "USER", 1, kMany},
     {Verb::set, "set", "Change a session: ID persistent on|off", "ID PROPERTY VALUE", 3, 3},
-    {Verb::drain, "drain", "Stop admitting sessions, or resume with off", "on|off", 0, 1},
+    {Verb::drain, "drain", "Stop admitting sessions (on), resume (off), or let the proxies exit",
+     "on|off|exit", 0, 1},
     {Verb::reload, "reload", "Read the configuration anew, in both daemons", nullptr},
     {Verb::health, "health", "Print /health; exit 1 when degraded or draining", nullptr},
     {Verb::show_config, "show-config", "Show the settings in force", nullptr},
@@ -93,7 +94,8 @@ void add_verb(CLI::App &app, const VerbRow &row, Options &into, Raw &raw) {
         ->allow_extra_args(false);
     verb->add_flag("--value", into.values_only, "Values without their names");
   } else if (row.verb == Verb::drain) {
-    verb->add_option("--wait", raw.wait, "Wait so long for the last session to end, as in 60s");
+    verb->add_option("--wait", raw.wait,
+                     "Wait so long for the last session (exit: the last proxy) to end, as in 60s");
   } else if (row.verb == Verb::show_config) {
     verb->add_flag("--origin", into.origin, "Show where each setting comes from");
   }

@@ -156,17 +156,36 @@ Exit set_property(const Run &run) {
   return Exit::done;
 }
 
-// Asks every half second until no session is left or `patience` is over.
-Exit wait_until_drained(const Run &run, std::chrono::milliseconds patience) {
+// The daemon's own words where people read, its JSON where machines do.
+Exit pass_on(const Run &run, const AdminWords &words) {
+  if (run.wants_json()) {
+    const JsonReply reply = ask_json(run, words);
+    if (reply.value) run.print_json(reply.value.get());
+    return reply.exit;
+  }
+  const Reply reply = run.client.ask(words);
+  if (reply.exit != Exit::done) return run.fail(reply);
+  run.print(reply.text);
+  return Exit::done;
+}
+
+// Something `show info` counts, and its name for people.
+struct Counted {
+  const char *key;
+  const char *things;
+};
+
+// Asks every half second until nothing of it is left or `patience` is over.
+Exit wait_until_none(const Run &run, const Counted &what, std::chrono::milliseconds patience) {
   const SystemClock clock;
   const MonoTime deadline = clock.now() + patience;
   for (;;) {
     const JsonReply info = ask_json(run, {"show", "info"});
     if (!info.value) return info.exit;
-    const auto left_count = json_get_int(info.value.get(), "Sessions").value_or(0);
+    const auto left_count = json_get_int(info.value.get(), what.key).value_or(0);
     if (left_count == 0) return Exit::done;
     if (clock.now() >= deadline) {
-      return run.fail(Exit::failed, std::to_string(left_count) + " sessions are left");
+      return run.fail(Exit::failed, std::to_string(left_count) + " " + what.things + " are left");
     }
     (void)::poll(nullptr, 0, 500);  // ignoring: asked again in any case
   }
@@ -174,15 +193,11 @@ Exit wait_until_drained(const Run &run, std::chrono::milliseconds patience) {
 
 Exit drain(const Run &run) {
   const std::string word = run.options.args.empty() ? "on" : run.options.args[0];
-  const JsonReply reply = ask_json(run, {"drain", word});
-  if (!reply.value) return reply.exit;
-  if (run.wants_json()) {
-    run.print_json(reply.value.get());
-  } else {
-    run.print(word == "on" ? "draining: new sessions are refused\n" : "not draining\n");
-  }
-  if (!run.options.wait || word != "on") return Exit::done;
-  return wait_until_drained(run, *run.options.wait);
+  if (const Exit asked = pass_on(run, {"drain", word}); asked != Exit::done) return asked;
+  if (!run.options.wait || word == "off") return Exit::done;
+  const Counted waited_for =
+      word == "exit" ? Counted{"Proxies", "proxies"} : Counted{"Sessions", "sessions"};
+  return wait_until_none(run, waited_for, *run.options.wait);
 }
 
 Exit reload(const Run &run) {
@@ -217,19 +232,6 @@ Exit status(const Run &run) {
   }
   json_put(info.value.get(), "stat", std::move(stat.value));
   run.print_json(info.value.get());
-  return Exit::done;
-}
-
-// The daemon's own words where people read, its JSON where machines do.
-Exit pass_on(const Run &run, const AdminWords &words) {
-  if (run.wants_json()) {
-    const JsonReply reply = ask_json(run, words);
-    if (reply.value) run.print_json(reply.value.get());
-    return reply.exit;
-  }
-  const Reply reply = run.client.ask(words);
-  if (reply.exit != Exit::done) return run.fail(reply);
-  run.print(reply.text);
   return Exit::done;
 }
 

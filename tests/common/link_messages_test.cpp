@@ -84,7 +84,7 @@ std::vector<ToProxy> all_to_proxy() {
       Drop{"id", EndReason::admin},
       Set{"id", true},
       Acknowledged{"id"},
-      Drain{false},
+      Drain{true, true},
       Reload{77},
       Ping{8},
       Unsupported{"what"},

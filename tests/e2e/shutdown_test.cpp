@@ -95,6 +95,38 @@ HF_TEST(sigquit_ends_streams_with_a_time_to_come_back_that_differs) {
   HF_EQ(pair.proxy().wait_exit(), kOk);
 }
 
+HF_TEST(drain_exit_lets_requests_finish_and_the_proxy_leave_its_sessions_behind) {
+  PairOptions options;
+  options.backend_args = {"--answer", "json"};
+  Pair pair(options);
+  StreamableClient client(pair.proxy_port());
+  client.open();
+  pair.wait_created();
+  SseClient stream = client.get();
+  Connection connection = Connection::tcp(pair.proxy_port());
+  connection.send(to_text(mcp_post(
+      "/mcp", tool_call("1", "slow", R"({"steps":1,"interval_ms":500})"), client.headers())));
+  HF_CHECK(eventually([&] { return pair.backend().state()["exchanges"] == 1; }));
+  HF_EQ(pair.ctl({"drain", "exit", "--wait", "10s"}).exit, kOk);
+  HF_CHECK(stream.wait_end() == BodyEnd::framed);
+  HF_CHECK(retry_told(stream) >= 1000);
+  ResponseReader reader(connection);
+  Response answer;
+  static_cast<ResponseHead &>(answer) = *reader.read_head();
+  while (reader.read_some(answer.body)) {
+  }
+  HF_EQ(tool_text(answer_in(answer, "1")), "done after 1 steps");
+  HF_EQ(pair.proxy().wait_exit(), kOk);
+  // sessiond keeps the session for the proxy that comes next, which admits again.
+  HF_EQ(pair.sessions_count(), 1U);
+  pair.start_proxy();
+  pair.wait_linked();
+  StreamableClient again(pair.proxy_port());
+  again.set_session(client.session());
+  HF_EQ(again.post(rpc("ping", "1")).status, 200);
+  StreamableClient(pair.proxy_port()).open();
+}
+
 HF_TEST(sigquit_is_bounded_by_worker_shutdown_timeout) {
   PairOptions options;
   options.proxy_main = "worker_shutdown_timeout 300ms;";
@@ -161,6 +193,7 @@ int main() {
       HF_UNIT(sigterm_and_sigint_end_both_at_once),
       HF_UNIT(sigquit_lets_a_running_call_finish),
       HF_UNIT(sigquit_ends_streams_with_a_time_to_come_back_that_differs),
+      HF_UNIT(drain_exit_lets_requests_finish_and_the_proxy_leave_its_sessions_behind),
       HF_UNIT(sigquit_is_bounded_by_worker_shutdown_timeout),
       HF_UNIT(s_stop_and_s_quit_work_as_the_signals_do),
       HF_UNIT(a_second_sessiond_on_the_same_sockets_leaves_the_first_alone),

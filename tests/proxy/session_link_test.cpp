@@ -30,6 +30,7 @@ struct Owner : SessionLink::Handler {
   void on_refused(const link::Refused &r) override { refused.push_back(r); }
   void on_dropped(const EndedSession &e) override { dropped.push_back(e); }
   void on_drain(bool on) override { drains.push_back(on); }
+  void on_exit_wanted() override { ++exits_wanted; }
   void on_reload(int64_t token) override { reloads.push_back(token); }
   link::Stats stats() override { return stats_now; }
   void on_stopped() override { stopped = true; }
@@ -40,6 +41,7 @@ struct Owner : SessionLink::Handler {
   std::vector<link::Refused> refused;
   std::vector<EndedSession> dropped;
   std::vector<bool> drains;
+  int exits_wanted = 0;
   std::vector<int64_t> reloads;
   link::Stats stats_now;
   int ready = 0;
@@ -300,6 +302,9 @@ HF_TEST(draining_ends_with_the_sessiond_that_ordered_it) {
   t.sessiond.welcome({policy("", seconds{60})});
   HF_CHECK(t.wait_for<link::SnapshotEnd>());
   HF_CHECK(t.owner.drains == (std::vector<bool>{true, false}));
+  HF_EQ(t.owner.exits_wanted, 0);
+  t.sessiond.say(link::Drain{true, true});
+  HF_CHECK(t.wait([&] { return t.owner.exits_wanted == 1; }));
 }
 
 // ---- reporting ----

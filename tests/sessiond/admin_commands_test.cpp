@@ -243,9 +243,14 @@ HF_TEST(drain_is_switched_and_shown) {
   HF_CHECK(ask(service, "drain").starts_with("draining"));
   HF_CHECK(service.last_sent<link::Drain>()->on);
   HF_CHECK(contains(ask(service, "show health"), "\"status\":\"draining\""));
-  HF_EQ(ask(service, "drain off json"), "{\"draining\":false}\n");
+  HF_EQ(ask(service, "drain off json"), "{\"draining\":false,\"exit\":false}\n");
   HF_CHECK(!service.last_sent<link::Drain>()->on);
   HF_CHECK(ask(service, "drain perhaps").starts_with("error: [usage]"));
+  HF_CHECK(!service.last_sent<link::Drain>()->exit);
+  HF_CHECK(
+      ask(service, "drain exit", {AdminLevel::operate, 1000, 7}).starts_with("error: [denied]"));
+  HF_CHECK(ask(service, "drain exit").starts_with("draining: the proxies"));
+  HF_CHECK(service.last_sent<link::Drain>()->on && service.last_sent<link::Drain>()->exit);
 }
 
 HF_TEST(reload_reports_every_daemon) {
