@@ -86,7 +86,8 @@ HF_TEST(one_line_is_answered_and_the_connection_closed) {
 HF_TEST(each_command_of_a_line_is_answered_in_order) {
   Rig rig;
   HF_EQ(rig.ask("show version; drain off json;show version json"),
-        "holdfast-sessiond 0.1.0\n\n{\"draining\":false}\n\n{\"version\":\"0.1.0\"}\n\n");
+        "holdfast-sessiond "
+        "0.1.0\n\n{\"draining\":false,\"exit\":false}\n\n{\"version\":\"0.1.0\"}\n\n");
   HF_EQ(rig.ask("show version;quit;show version"), "holdfast-sessiond 0.1.0\n\n");
 }
 
