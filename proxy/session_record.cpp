@@ -109,6 +109,7 @@ bool SessionRecord::finish(ExchangeRef exchange, SessionRegistry::Finish how,
   const Running *running = find(exchange);
   if (running == nullptr) return false;
   const Running::Hold hold = running->hold;
+  const bool kept_alive = running->stream && rules.stream_keeps_alive();
   last_use_ = now;
   std::erase_if(running_, [&](const Running &r) { return r.ref == exchange; });
 
@@ -125,8 +126,9 @@ bool SessionRecord::finish(ExchangeRef exchange, SessionRegistry::Finish how,
     }
   }
   forget_expired(now);
-  if (complete && how == SessionRegistry::Finish::answered) touch(now);
-  return moved;
+  // A stream that alone kept the session: its idleness begins only now.
+  if (kept_alive || (complete && how == SessionRegistry::Finish::answered)) touch(now);
+  return moved || kept_alive;
 }
 
 int64_t SessionRecord::in_flight(MonoTime now) const {

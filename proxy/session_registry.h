@@ -8,7 +8,8 @@
 //   bind / restore ──▶ live ──end() / drop_if_idle()──▶ gone (begin() then says unknown: 404)
 //
 // Activity (SPEC section 1): `begin` and `classify` move the clock for counting messages, `finish`
-// when a counting request's answer is complete, `on_event` for policies that count messages.
+// when a counting request's answer is complete or a stream that kept the session alive ends,
+// `on_event` for policies that count messages.
 // In flight: a request id without its response; see Pending in session_record.h.
 #pragma once
 

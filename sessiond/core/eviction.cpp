@@ -45,17 +45,20 @@ void consider_list(const List &sessions, Choice &choice) {
   }
 }
 
-// Deadlines are ordered by idleness, as one policy has one timeout: the first bucket with somebody
-// who may go holds that policy's longest idle.
+// A session is looked at no later than its timeout after its last activity (unused_timeout may want
+// it sooner), so that nobody in a bucket is idle for longer than since that second less the
+// timeout.
 void consider_policy(const PolicyState &policy, Choice &choice) {
   size_t left = kEvictionLooksMax;
-  const Session *const before = choice.best();
   for (const auto &[second, bucket] : policy.deadlines.buckets()) {
+    const MonoTime longest_idle_since{std::chrono::seconds{second} - policy.rules.timeout};
+    const Session *const best = choice.best();
+    if (best != nullptr && best->last_activity < longest_idle_since) return;
     for (Session *s = bucket.front(); s != nullptr && left > 0; s = Deadlines::Bucket::next(*s)) {
       choice.consider(*s);
       --left;
     }
-    if (left == 0 || choice.best() != before) return;
+    if (left == 0) return;
   }
 }
 

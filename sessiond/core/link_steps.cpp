@@ -231,8 +231,31 @@ void Core::on(const LinkDown &event, Turn &turn) {
                          quoted(instance->name), instance->sessions.size()));
     leave_ownerless(*instance, turn);
   }
+  const std::string node = at->second.node;
   links_.erase(at);
   commands_.link_ended(event.link, turn.out);
+  hand_over(node, turn);
+}
+
+// The node's next instance may have said hello before we heard of this one's end: what it left
+// ownerless goes there now, and a fresh snapshot follows.
+void Core::hand_over(std::string_view node, Turn &turn) {
+  const auto &instances = table_.instances();
+  const bool ownerless = std::any_of(instances.begin(), instances.end(), [&](const auto &entry) {
+    const Instance &instance = entry.second;
+    return !instance.linked() && instance.node == node && !instance.sessions.empty();
+  });
+  if (!ownerless) return;
+  for (auto at = links_.rbegin(); at != links_.rend(); ++at) {
+    LinkState &link = at->second;
+    if (link.instance == nullptr || link.closing || link.node != node) continue;
+    if (link.restoring) return;  // goes on when the present piece has been written
+    link.restoring = true;
+    link.snapshot_taken = false;
+    link.snapshot_lenient = true;
+    turn.send(link.id, link::RestoredBegin{});
+    return restore_some(link, turn);
+  }
 }
 
 void Core::forget_waiting(LinkId link) {

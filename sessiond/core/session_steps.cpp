@@ -153,8 +153,8 @@ void Core::on_message(LinkState &link, const link::Closed &closed, Turn &turn) {
   if (session == nullptr) return;
   session->streams = std::max(session->streams - 1, 0);
   session->last_use = turn.now;
-  // The stream alone kept it: only now does its idleness begin.
-  if (session->policy->rules.stream_keeps_alive) session->last_activity = turn.now;
+  // Whether the stream alone kept it, so that its idleness begins only now, its proxy has decided.
+  session->last_activity = turn.now - age_of(closed.idle_ms);
   if (session->state == SessionState::open) reaper_.arm(*session, turn.now);
 }
 
@@ -208,7 +208,10 @@ void Core::move_to(Session &session, Instance &instance) {
   const bool queued = session.look == Look::queued;
   if (queued) reaper_.disarm(session);
   table_.move_to(session, instance);
-  if (queued) enqueue(session, false);  // pump() sorts out whether it is still to be asked about
+  session.seen = 0;  // the other instance's count of snapshots means nothing here
+  // pump() sorts out whether it is still to be asked about; an order is due to its new holder, too.
+  const bool ordered = session.state == SessionState::closing;
+  if (queued || ordered) enqueue(session, ordered);
 }
 
 // The only way a session leaves the table.

@@ -124,6 +124,7 @@ class Core {
   void report_unknown_policy(std::string_view name, std::string_view node, Turn &turn);
   void take_instance(LinkState &link, const link::Hello &hello, Turn &turn);
   void leave_ownerless(Instance &instance, Turn &turn);
+  void hand_over(std::string_view node, Turn &turn);
   void forget_asks(Instance &instance, Turn &turn);
   void forget_waiting(LinkId link);
   void restore_some(LinkState &link, Turn &turn);

@@ -70,11 +70,27 @@ HF_TEST(a_session_handed_back_is_not_taken_for_unused) {
   HF_CHECK(std::get<StillAlive>(verdict).used);
 }
 
+HF_TEST(a_stream_that_kept_its_session_begins_the_idle_time_at_its_end) {
+  for (const bool keeps : {false, true}) {
+    RegistryFixture f;
+    link::PolicyInfo rules = policy("", seconds{60});
+    rules.stream_keeps_alive = keeps;
+    f.registry.set_policies({rules});
+    f.begin(kFirst, false);
+    f.registry.add_stream(kId, kFirst);
+    f.clock.advance(seconds{3600});
+    const Millis idle = f.finish(kFirst);
+    HF_CHECK(idle == (keeps ? Millis{0} : seconds{3600}));
+    HF_EQ(std::holds_alternative<StillAlive>(f.registry.drop_if_idle(kId, seconds{60})), keeps);
+  }
+}
+
 int main() {
   const CMUnitTest tests[] = {
       HF_UNIT(an_orphan_has_neither_a_stream_nor_had_any_exchange_for_so_long),
       HF_UNIT(a_session_is_unused_until_its_first_request_after_initialize),
       HF_UNIT(a_session_handed_back_is_not_taken_for_unused),
+      HF_UNIT(a_stream_that_kept_its_session_begins_the_idle_time_at_its_end),
   };
   return HF_RUN(tests);
 }

@@ -196,6 +196,21 @@ HF_TEST(the_longest_idle_session_is_asked_to_make_room) {
   HF_EQ(rig.core.counters().evictions, 1u);
 }
 
+HF_TEST(a_deadline_of_another_kind_does_not_make_a_session_the_longest_idle) {
+  Settings settings = evicting(2);
+  settings.top.timeout = hours{1};
+  settings.top.unused_timeout = minutes{20};
+  Rig rig(settings);
+  const LinkId link = rig.hello("i1");
+  rig.open(link, sid(1));
+  rig.say(link, link::Alive{sid(1), 0, 0, 0, true});  // used
+  rig.pass(minutes{10});
+  rig.open(link, sid(2));  // looked at sooner than the first, and idle for less long
+  rig.pass(minutes{6});
+  rig.admit(link, sid(3));
+  HF_EQ(rig.take<link::DropIfIdle>(link).at(0).session, sid(1));
+}
+
 HF_TEST(the_callers_own_session_goes_first_but_not_among_the_anonymous) {
   Rig rig(evicting(2));
   const LinkId link = rig.hello("i1");
@@ -314,6 +329,7 @@ int main() {
       HF_UNIT(while_draining_nobody_begins),
       HF_UNIT(the_retry_hint_is_the_time_to_the_next_pass),
       HF_UNIT(the_longest_idle_session_is_asked_to_make_room),
+      HF_UNIT(a_deadline_of_another_kind_does_not_make_a_session_the_longest_idle),
       HF_UNIT(the_callers_own_session_goes_first_but_not_among_the_anonymous),
       HF_UNIT(nobody_within_the_grace_nobody_held_and_nobody_persistent_is_asked),
       HF_UNIT(when_everybody_refuses_to_go_the_admission_is_refused_before_the_proxy_gives_up),

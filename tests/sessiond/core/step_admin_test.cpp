@@ -95,6 +95,17 @@ HF_TEST(a_link_that_ends_while_a_drop_is_on_its_way_completes_the_command) {
   HF_CHECK(!rig.holds(sid(1)));
 }
 
+HF_TEST(an_order_to_end_a_session_follows_it_to_its_next_holder) {
+  Rig rig;
+  const LinkId first = rig.hello("i1");
+  const LinkId second = rig.hello("i2", "other");
+  rig.open(first, sid(1));
+  rig.step(ShutdownSession{Token{1}, sid(1)});
+  HF_EQ(rig.take<link::Drop>(first).size(), 1u);
+  rig.snapshot(second, {record(sid(1))});
+  HF_EQ(rig.take<link::Drop>(second).size(), 1u);
+}
+
 HF_TEST(two_commands_for_one_session_are_both_answered_and_one_drop_is_sent) {
   Rig rig;
   const LinkId link = rig.hello("i1");
@@ -266,6 +277,7 @@ int main() {
       HF_UNIT(an_unknown_session_and_a_mere_reservation_are_not_found),
       HF_UNIT(a_proxy_that_hangs_makes_the_command_pending_and_the_session_still_ends),
       HF_UNIT(a_link_that_ends_while_a_drop_is_on_its_way_completes_the_command),
+      HF_UNIT(an_order_to_end_a_session_follows_it_to_its_next_holder),
       HF_UNIT(two_commands_for_one_session_are_both_answered_and_one_drop_is_sent),
       HF_UNIT(shutting_down_a_user_counts_who_is_gone_and_who_is_pending),
       HF_UNIT(a_filter_that_matches_nobody_is_done_with_zero),

@@ -137,6 +137,25 @@ HF_TEST(a_known_instance_gets_nothing_restored_and_its_snapshot_is_the_truth) {
         R"([SessionManager] session deleted {"sessionId":"s000002_","reason":"not_in_snapshot"})");
 }
 
+HF_TEST(what_an_instance_left_goes_to_the_next_one_also_when_its_end_is_heard_late) {
+  Rig rig;
+  const LinkId old_link = rig.hello("i1");
+  rig.snapshot(old_link, {});
+  rig.open(old_link, sid(1));
+  const LinkId link = rig.hello("i2");
+  HF_EQ(rig.take<link::RestoredEnd>(link).size(), 1u);
+  rig.say(link, link::SnapshotBegin{});  // of a moment before anything was handed over
+  rig.down(old_link);
+  HF_EQ(rig.take<link::Restored>(link).size(), 1u);
+  HF_EQ(rig.take<link::RestoredEnd>(link).size(), 1u);
+  rig.say(link, link::SnapshotEnd{});
+  HF_CHECK(rig.holds(sid(1)));
+  rig.snapshot(link, {record(sid(1))});
+  HF_CHECK(rig.holds(sid(1)));
+  rig.snapshot(link, {});
+  HF_CHECK(!rig.holds(sid(1)));
+}
+
 HF_TEST(at_a_links_end_legacy_listen_and_reservations_end_and_streamable_clocks_begin_anew) {
   Rig rig;
   const LinkId link = rig.hello("i1");
@@ -369,6 +388,7 @@ int main() {
       HF_UNIT(after_a_restart_of_sessiond_the_snapshot_rebuilds_the_table_with_its_ages),
       HF_UNIT(a_session_served_without_asking_is_announced_when_the_snapshot_tells_it),
       HF_UNIT(a_known_instance_gets_nothing_restored_and_its_snapshot_is_the_truth),
+      HF_UNIT(what_an_instance_left_goes_to_the_next_one_also_when_its_end_is_heard_late),
       HF_UNIT(at_a_links_end_legacy_listen_and_reservations_end_and_streamable_clocks_begin_anew),
       HF_UNIT(a_legacy_session_lost_with_the_link_lives_on_when_the_snapshot_still_has_it),
       HF_UNIT(what_sessiond_ended_while_the_link_was_away_is_dropped_again_not_resurrected),
