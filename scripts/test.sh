@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Sets up, builds and tests; needs nothing but a fresh Debian and ends with CTest's own summary.
 #
-#   scripts/test.sh [all | unit | e2e | real | asan | fuzz | tsan | lint]
+#   scripts/test.sh [all | unit | sim | e2e | real | asan | fuzz | tsan | lint]
 #
 #   all   everything below in one CTest run over the three builds (default; .ci/run runs this)
 #         but not the label bench, which needs a quiet machine and minutes: scripts/bench.sh
-#   unit  e2e  real   that label of the release build; real = official MCP SDKs and servers
-#   asan  unit, e2e and fuzz tests under clang's address and undefined-behaviour sanitizers
+#   unit  sim  e2e  real   that label of the release build; sim = seeded failure histories,
+#         real = official MCP SDKs and servers
+#   asan  unit, sim, e2e and fuzz tests under clang's address and undefined-behaviour sanitizers
 #   fuzz  every fuzz target: replays its corpus, then searches for some seconds
 #   tsan  the tests that use threads, under the thread sanitizer
 #   lint  format, style and dependency rules
@@ -44,7 +45,7 @@ write_combined_tests() {
 
 mode=${1:-all}
 case $mode in
-  all | unit | e2e | real | asan | fuzz | tsan | lint) ;;
+  all | unit | sim | e2e | real | asan | fuzz | tsan | lint) ;;
   -h | --help) usage && exit 0 ;;
   *) die "unknown argument \"$mode\"; try --help" ;;
 esac
@@ -63,13 +64,13 @@ case $mode in
     configure release
     run_tests build/release -L '^lint$'
     ;;
-  unit | e2e | real)
+  unit | sim | e2e | real)
     build release
     run_tests build/release -L "^$mode\$"
     ;;
   asan)
     build asan
-    run_tests build/asan -L '^(unit|e2e|fuzz)$'
+    run_tests build/asan -L '^(unit|sim|e2e|fuzz)$'
     ;;
   fuzz)
     build asan

@@ -8,6 +8,7 @@
 using namespace holdfast;
 using namespace holdfast::sessiond;
 using namespace holdfast::sessiond::test;
+using std::chrono::hours;
 using std::chrono::minutes;
 
 namespace {

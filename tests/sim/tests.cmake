@@ -1,0 +1,34 @@
+# The simulations: seeded histories of failures under a virtual clock. sim/README.md tells how to
+# look into a seed. Under a sanitizer each step costs ten times as much, so fewer seeds run there.
+if(HOLDFAST_TESTS AND NOT HOLDFAST_SANITIZE STREQUAL "thread")
+  set(sim_seeds 10000)
+  if(HOLDFAST_SANITIZE)
+    set(sim_seeds 300)
+  endif()
+  add_library(hf_sim STATIC
+    sim/core_model_actions.cpp
+    sim/core_model_check.cpp
+    sim/core_model_events.cpp
+    sim/naive_proxy.cpp
+    sim/runner.cpp
+    sim/scenario.cpp
+    sim/world.cpp
+    sim/world_clients.cpp
+    sim/world_faults.cpp
+    sim/world_links.cpp)
+  target_link_libraries(hf_sim PUBLIC holdfast_flags hf_sessiond_core hf_link fmt::fmt)
+
+  # hf_sim_test(NAME SOURCES... [LINK LIBS...])
+  function(hf_sim_test name)
+    cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
+    add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
+    target_link_libraries(${name} PRIVATE hf_sim ${ARG_LINK})
+    target_compile_definitions(${name} PRIVATE SEEDS_FILE="${CMAKE_CURRENT_SOURCE_DIR}/sim/seeds.txt")
+    set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+    add_test(NAME ${name} COMMAND ${name} --seeds ${sim_seeds})
+    set_tests_properties(${name} PROPERTIES LABELS sim TIMEOUT 300)
+  endfunction()
+
+  hf_sim_test(sim_core_test sim/core_sim.cpp)
+  hf_sim_test(sim_pair_test sim/pair_sim.cpp sim/registry_proxy.cpp LINK hf_proxy_control)
+endif()
