@@ -18,9 +18,9 @@ import { Events, within } from './lib.mjs';
 const capabilities = { sampling: {}, roots: {} };
 
 // A fetch that records {method, url, status, headers, requestHeaders} of every response head.
-function recorded(events) {
+function recorded(events, base = fetch) {
   return async (url, init = {}) => {
-    const response = await fetch(url, init);
+    const response = await base(url, init);
     events.push({
       method: (init.method ?? 'GET').toUpperCase(),
       url: String(url),
@@ -71,12 +71,17 @@ class Session {
   }
 }
 
-async function connect1(Transport, url, marker) {
+// `options.fetch` is used instead of the global one; the other options are the transport's own.
+function transportOptions(session, { fetch: base, ...options } = {}) {
+  return { ...options, fetch: recorded(session.http, base) };
+}
+
+async function connect1(Transport, url, marker, options) {
   const client = new Client1({ name: marker, version: '1.0.0' }, { capabilities });
   const session = new Session(marker, client, undefined, (params, options) =>
     client.callTool(params, undefined, options),
   );
-  session.transport = new Transport(new URL(url), { fetch: recorded(session.http) });
+  session.transport = new Transport(new URL(url), transportOptions(session, options));
   client.setRequestHandler(CreateMessageRequestSchema, async () => session.sample());
   client.setRequestHandler(ListRootsRequestSchema, async () => ({ roots: [] }));
   client.setNotificationHandler(ResourceUpdatedNotificationSchema, ({ params }) =>
@@ -86,7 +91,7 @@ async function connect1(Transport, url, marker) {
   return session;
 }
 
-async function connect2(Transport, url, marker, negotiation) {
+async function connect2(Transport, url, marker, options, negotiation) {
   const client = new Client2(
     { name: marker, version: '1.0.0' },
     { capabilities, ...(negotiation && { versionNegotiation: negotiation }) },
@@ -94,7 +99,7 @@ async function connect2(Transport, url, marker, negotiation) {
   const session = new Session(marker, client, undefined, (params, options) =>
     client.callTool(params, options),
   );
-  session.transport = new Transport(new URL(url), { fetch: recorded(session.http) });
+  session.transport = new Transport(new URL(url), transportOptions(session, options));
   client.setRequestHandler('sampling/createMessage', async () => session.sample());
   client.setRequestHandler('roots/list', async () => ({ roots: [] }));
   client.setNotificationHandler('notifications/resources/updated', ({ params }) =>
@@ -106,12 +111,13 @@ async function connect2(Transport, url, marker, negotiation) {
 
 // One row per way a client can speak: the name, the backend's path, and how to connect.
 export const dialects = {
-  sdk1Streamable: { path: '/mcp', connect: (url, marker) => connect1(Streamable1, url, marker) },
-  sdk1Legacy: { path: '/sse', connect: (url, marker) => connect1(Sse1, url, marker) },
-  sdk2Streamable: { path: '/mcp', connect: (url, marker) => connect2(Streamable2, url, marker) },
-  sdk2Legacy: { path: '/sse', connect: (url, marker) => connect2(Sse2, url, marker) },
+  sdk1Streamable: { path: '/mcp', connect: (...args) => connect1(Streamable1, ...args) },
+  sdk1Legacy: { path: '/sse', connect: (...args) => connect1(Sse1, ...args) },
+  sdk2Streamable: { path: '/mcp', connect: (...args) => connect2(Streamable2, ...args) },
+  sdk2Legacy: { path: '/sse', connect: (...args) => connect2(Sse2, ...args) },
   sdk2Auto: {
     path: '/mcp',
-    connect: (url, marker) => connect2(Streamable2, url, marker, { mode: 'auto' }),
+    connect: (url, marker, options) =>
+      connect2(Streamable2, url, marker, options, { mode: 'auto' }),
   },
 };

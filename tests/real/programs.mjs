@@ -23,6 +23,7 @@ async function startScript(name, ...args) {
   return { child, address: (await child.line(listening))[1] };
 }
 
+export const startJson = () => startScript('json_server');
 export const startModern = () => startScript('modern_server');
 // With a path it listens there, so that another one can take its place.
 export const startConformance = (...path) => startScript('conformance_server', ...path);
@@ -34,7 +35,7 @@ const listen = tls
   ? `listen 127.0.0.1:0 ssl; ssl_certificate ${tls}/certificate.pem; ssl_certificate_key ${tls}/key.pem;`
   : 'listen 127.0.0.1:0;';
 
-const proxyConf = (backend) => `
+const proxyConf = (backend, { server = '', location = '' }) => `
 worker_processes 2;
 pid proxy.pid;
 sessiond unix:sessiond.sock;
@@ -42,7 +43,8 @@ upstream backend { server ${backend}; keepalive 64; }
 server {
     ${listen}
     location = /health { holdfast_health; }
-    location / { proxy_pass http://backend; }
+    ${server}
+    location / { proxy_pass http://backend; ${location} }
 }
 `;
 
@@ -54,11 +56,13 @@ http_socket    http.sock;
 ${policy}
 `;
 
-// Both daemons in front of the backend at that address.
-export async function startPair(backend, policy = '') {
+// Both daemons in front of the backend at that address. `policy` are directives of sessiond.conf,
+// `proxyDirectives`
+// those of proxy.conf: of its server and of its location.
+export async function startPair(backend, policy = '', proxyDirectives = {}) {
   const folder = scratch();
   writeFileSync(join(folder, 'sessiond.conf'), sessiondConf(policy));
-  writeFileSync(join(folder, 'proxy.conf'), proxyConf(backend));
+  writeFileSync(join(folder, 'proxy.conf'), proxyConf(backend, proxyDirectives));
   const run = (name, conf) => new Child(name, join(binaries, name), ['-c', join(folder, conf)]);
   const sessiond = run('holdfast-sessiond', 'sessiond.conf');
   await sessiond.line(/event=ready\b/);
@@ -69,12 +73,15 @@ export async function startPair(backend, policy = '') {
 
 // A backend, and unless --direct was given the pair in front of it. stop() reports a daemon that
 // did not end cleanly.
-export async function startTarget(startBackend, policy = '') {
+export async function startTarget(startBackend, policy = '', proxyDirectives = {}) {
   const backend = await startBackend();
-  const pair = direct ? { address: backend.address, children: [] } : await startPair(backend.address, policy);
+  const pair = direct
+    ? { address: backend.address, children: [] }
+    : await startPair(backend.address, policy, proxyDirectives);
   return {
     url: `${tls && !direct ? 'https' : 'http'}://${pair.address}`,
     backend: backend.child,
+    backendUrl: `http://${backend.address}`,
     proxy: pair.proxy,
     sessiond: pair.sessiond,
     async stop() {
