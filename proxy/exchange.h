@@ -154,7 +154,8 @@ class Exchange final : public BackendUser,
   void enter_session(Kind kind, std::string_view session);
   void classify();
   void ask_admission(const http::RequestHead &head, Transport transport);
-  void bind(std::string_view backend_session);
+  bool bind(std::string_view backend_session);
+  void refuse_shared_session();
   void release(ReleaseReason reason);
   void open_stream(StreamKind kind);
   void report_opened();

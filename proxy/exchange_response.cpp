@@ -50,6 +50,7 @@ void Exchange::on_backend_head(const http::ResponseHead &head) {
   begin_event_stream(head);
   if (admitted_) {
     opening_answered(head);
+    if (!backend_) return;  // refused
   } else if (in_session_) {
     session_answered(head);
   }

@@ -108,10 +108,10 @@ void Exchange::enter_session(Kind kind, std::string_view session) {
   const bool expects_messages = method_ == http::Method::post;
   if (is_session_id(session) &&
       worker_.registry().begin(session, user_, ref(), expects_messages, view_)) {
-    const bool legacy = view_.transport == Transport::sse;
+    const Transport transport = kind == Kind::legacy_post ? Transport::sse : Transport::streamable;
     session_ = session;
     in_session_ = true;
-    if (legacy != (kind == Kind::legacy_post)) {  // an id of the other transport is not this one's
+    if (view_.transport != transport) {  // an id of another transport is not this one's
       (void)leave_session(SessionRegistry::Finish::answered);  // ignoring: it never was on it
     } else {
       if (expects_messages) classify();
@@ -214,8 +214,9 @@ bool Exchange::identified(size_t) const {
          request_body_.decoded_bytes() >= kHeldBodyBytesMax;
 }
 
-// The backend accepted: from here on the session exists.
-void Exchange::bind(std::string_view backend_session) {
+// The backend accepted: from here on the session exists. False: what it gave is another user's, and
+// the request has been refused.
+bool Exchange::bind(std::string_view backend_session) {
   opening_->backend = view_.backend;
   opening_->backend_session = backend_session;
   link::Bound bound;
@@ -223,7 +224,12 @@ void Exchange::bind(std::string_view backend_session) {
   bound.backend = worker_.backends().at(view_.backend).name;
   bound.backend_session = backend_session;
   bound.target = opening_->target;
-  view_.life = worker_.registry().bind(std::move(*opening_), persistent_, ref());
+  const auto life = worker_.registry().bind(std::move(*opening_), persistent_, ref());
+  if (!life) {
+    refuse_shared_session();
+    return false;
+  }
+  view_.life = *life;
   view_.key_hash = keyed_hash(session_);
   opening_.reset();
   admitted_ = false;
@@ -231,6 +237,25 @@ void Exchange::bind(std::string_view backend_session) {
   classified_ = true;
   worker_.counters().add(Counter::sessions_opened);
   worker_.control().report(std::move(bound));
+  return true;
+}
+
+// A backend that gives one session to two users would mix up what they say and hear. It keeps the
+// session for the user who has it: a DELETE would end theirs.
+void Exchange::refuse_shared_session() {
+  opening_.reset();
+  if (worker_.fault_log().allow(worker_.now())) {
+    log_warn("event=backend_session_shared backend={} suppressed={}",
+             worker_.backends().at(view_.backend).name, worker_.fault_log().suppressed());
+  }
+  if (legacy_) legacy_->held.clear();
+  event_stream_ = false;
+  if (response_started_) {
+    release(ReleaseReason::backend_refused);
+    cut();
+  } else {
+    backend_failed(502, "Bad Gateway: the backend gave out a session that is another user's");
+  }
 }
 
 void Exchange::release(ReleaseReason reason) {
@@ -268,7 +293,7 @@ void Exchange::opening_answered(const http::ResponseHead &head) {
   }
   if (kind_ == Kind::listen) {
     if (ok && event_stream_) {
-      bind({});
+      (void)bind({});  // ignoring: a listen has no session at the backend that could be another's
     } else {
       release(ReleaseReason::backend_refused);
     }
@@ -284,7 +309,7 @@ void Exchange::opening_answered(const http::ResponseHead &head) {
     worker_.delete_at_backend({view_.backend, opening_->target, backend_session});
     release(ReleaseReason::client_gone);
   } else {
-    bind(backend_session);
+    (void)bind(backend_session);  // ignoring: a refusal has been given
   }
 }
 
@@ -338,7 +363,7 @@ void Exchange::on_endpoint_event(size_t end) {
     }
     return;
   }
-  bind(*target);
+  if (!bind(*target)) return;
   open_stream(StreamKind::legacy);
   scan_events_ = true;
   // The event's last line may end in CRLF, of which only the CR has decided it.

@@ -1,6 +1,7 @@
 # What the workers and the control thread share: sessions, backends by number, mailboxes.
 hf_library(hf_proxy_registry
   activity_rules.cpp
+  backend_claims.cpp
   backend_directory.cpp
   session_record.cpp
   session_registry.cpp

@@ -17,7 +17,9 @@ Millis told_age(int64_t age_ms) {
 }  // namespace
 
 SessionRegistry::SessionRegistry(const Clock &clock)
-    : clock_(clock), shards_(std::make_unique<std::array<Shard, kShards>>()) {}
+    : clock_(clock), shards_(std::make_unique<std::array<Shard, kShards>>()) {
+  for (Shard &shard : *shards_) shard.claims = &claims_;
+}
 
 SessionRegistry::~SessionRegistry() = default;
 
@@ -101,15 +103,18 @@ Millis SessionRegistry::finish(const SessionKeyView &key, ExchangeRef exchange, 
   return record.idle(now);
 }
 
-SessionLife SessionRegistry::bind(SessionIdentity identity, bool persistent, ExchangeRef exchange) {
+std::optional<SessionLife> SessionRegistry::bind(SessionIdentity identity, bool persistent,
+                                                 ExchangeRef exchange) {
   const MonoTime now = clock_.now();
   SessionRecord record(std::move(identity), persistent, now, now);
   record.begin_opening(exchange);
-  return *add(std::move(record));  // a freshly minted id is not there yet
+  return add(std::move(record));
 }
 
 // The one door in.
 std::optional<SessionLife> SessionRegistry::add(SessionRecord record) {
+  const SessionIdentity &who = record.identity;
+  if (!claims_.claim(who.backend, who.backend_session, who.user)) return std::nullopt;
   SessionKey key(std::move(record.identity.id));
   record.identity.id.clear();
   if (record.identity.transport == Transport::listen) events_may_count_ = true;
@@ -119,7 +124,11 @@ std::optional<SessionLife> SessionRegistry::add(SessionRecord record) {
   const ActivityRules &rules = shard.rules_of(record);
   record.pinned = record.persistent != rules.persistent();
   const SessionLife life{record.persistent, rules.timeout()};
-  if (!shard.sessions.try_emplace(std::move(key), std::move(record)).second) return std::nullopt;
+  if (!shard.sessions.try_emplace(std::move(key), std::move(record)).second) {
+    // try_emplace has moved nothing.
+    claims_.release(who.backend, who.backend_session, who.user);
+    return std::nullopt;
+  }
   return life;
 }
 

@@ -30,6 +30,7 @@
 #include "common/close_reason.h"
 #include "common/ids.h"
 #include "common/link_messages.h"
+#include "proxy/backend_claims.h"
 #include "proxy/backend_directory.h"
 #include "proxy/mcp/rpc_scanner.h"
 #include "proxy/session_key.h"
@@ -133,10 +134,11 @@ class SessionRegistry {
   // how long the session has been idle, for the report of a closed stream.
   Millis finish(const SessionKeyView &key, ExchangeRef exchange, Finish how);
 
-  // Adds a new session whose backend accepted it. REQUIRES: id freshly minted.
+  // Adds a new session whose backend accepted it. REQUIRES: id freshly minted. nullopt: the backend
+  // session it was given carries live sessions of another user; nothing was added.
   // The exchange that opened it is registered as with begin() (without expected messages;
   // classify() and add_stream() may follow) and must be finished.
-  SessionLife bind(SessionIdentity identity, bool persistent, ExchangeRef exchange);
+  std::optional<SessionLife> bind(SessionIdentity identity, bool persistent, ExchangeRef exchange);
 
   // Why a session of this user is over; `unknown` when it never was, was another's, or it has been
   // forgotten: only so many ends are kept, and for so long.
@@ -160,7 +162,8 @@ class SessionRegistry {
   void set_policies(std::vector<link::PolicyInfo> policies);
   // How long why_ended() knows an end (tombstone_lifetime).
   void keep_ends_for(Millis lifetime) { ends_kept_ms_ = lifetime.count(); }
-  // A session of an earlier instance, handed back by sessiond. False: the id is already here.
+  // A session of an earlier instance, handed back by sessiond. False: the id is already here, or
+  // its backend session carries another user's.
   bool restore(const link::Record &record, BackendId backend);
   // A stream's `opened` or `closed` is now on its way to sessiond. Snapshots give the streams told,
   // not those open: a message still in a queue is then counted once, by itself.
@@ -185,10 +188,12 @@ class SessionRegistry {
   struct Shard;
   static constexpr size_t kShards = 256;  // few of a busy machine's threads meet in one
   Shard &shard_of(uint64_t hash) const;
-  std::optional<SessionLife> add(class SessionRecord record);  // nullopt: the id is already here
+  // nullopt: the id is already here, or the backend session is another user's.
+  std::optional<SessionLife> add(class SessionRecord record);
 
   const Clock &clock_;
   std::unique_ptr<std::array<Shard, kShards>> shards_;
+  BackendClaims claims_;  // of every session in the shards
   // Whether on_event() can matter at all: spares the look-up per event under the usual policies.
   std::atomic<bool> events_may_count_{false};
   std::atomic<Millis::rep> ends_kept_ms_{3'600'000};  // until sessiond has told better

@@ -56,6 +56,7 @@ EndedSession SessionRegistry::Shard::take(Map::iterator at, EndReason reason, Mo
   SessionRecord &record = node.mapped();
   EndedSession ended{std::move(record.identity), reason, record.idle(now), record.exchanges()};
   ended.identity.id = std::move(node.key().id);
+  claims->release(ended.identity.backend, ended.identity.backend_session, ended.identity.user);
   recently_ended.add(node.key().hash, keyed_hash(ended.identity.user), reason, now);
   return ended;
 }

@@ -13,6 +13,7 @@
 
 #include "common/ids.h"
 #include "proxy/activity_rules.h"
+#include "proxy/backend_claims.h"
 #include "proxy/recently_ended.h"
 #include "proxy/session_key.h"
 #include "proxy/session_record.h"
@@ -28,6 +29,7 @@ struct alignas(64) SessionRegistry::Shard {
   Map sessions;
   std::vector<Entry *> dirty;  // SessionRecord::dirty_at is the index here
   RecentlyEnded recently_ended;
+  BackendClaims *claims = nullptr;       // the registry's, of which every session here holds one
   std::vector<ActivityRules> rules{{}};  // never empty; the first is the top-level policy
 
   // Sessions with requests that stop being in flight by themselves, by the first such moment:

@@ -84,9 +84,9 @@ struct RegistryFixture {
   }
   void bind(const std::string &id, Transport transport = Transport::streamable,
             const std::string &user = kAlice, const std::string &policy_name = "") {
-    registry.bind(
-        {id, user, policy_name, transport, 0, "backend-id", "/mcp", "127.0.0.1", "ide", "1.0"},
-        false, kOpener);
+    registry.bind({id, user, policy_name, transport, 0, id == kId ? "backend-id" : "b-" + id,
+                   "/mcp", "127.0.0.1", "ide", "1.0"},
+                  false, kOpener);
     registry.finish(id, kOpener, SessionRegistry::Finish::answered);
   }
   bool begin(ExchangeRef exchange, bool expects_messages = true) {

@@ -49,6 +49,55 @@ HF_TEST(end_without_user_is_an_order_from_inside) {
   HF_CHECK(!t.begin(kFirst));
 }
 
+// ---- whose a backend session is ----
+
+HF_TEST(a_backend_session_of_another_users_live_session_is_not_bound) {
+  RegistryFixture t;  // alice's, on "backend-id"
+  const auto opened = [&](const std::string &id, const std::string &user) {
+    return t.registry.bind({id, user, "", Transport::streamable, 0, "backend-id", "", "", "", ""},
+                           false, kOpener);
+  };
+  HF_CHECK(!opened("mallory's", "mallory").has_value());
+  HF_CHECK(!t.registry.knows("mallory's", "mallory"));
+  HF_CHECK(opened("alice's second", kAlice).has_value());
+  HF_CHECK(t.registry.end(kId, EndReason::admin).has_value());
+  HF_CHECK(!opened("mallory's", "mallory").has_value());  // the second is still there
+  HF_CHECK(t.registry.end("alice's second", EndReason::admin).has_value());
+  HF_CHECK(opened("mallory's", "mallory").has_value());
+}
+
+HF_TEST(every_way_a_session_ends_frees_its_backend_session) {
+  const auto is_free = [](RegistryFixture &t) {
+    return t.registry
+        .bind({"next", "bob", "", Transport::streamable, 0, "backend-id", "", "", "", ""}, false,
+              kOpener)
+        .has_value();
+  };
+  RegistryFixture expired;
+  HF_CHECK(!is_free(expired));
+  HF_CHECK(expired.droppable());
+  HF_CHECK(is_free(expired));
+  RegistryFixture drained;
+  HF_EQ(drained.registry.end_all(EndReason::shutdown, std::nullopt).size(), size_t{1});
+  HF_CHECK(is_free(drained));
+}
+
+HF_TEST(a_restored_session_holds_its_backend_session_too) {
+  FakeClock clock;
+  SessionRegistry registry(clock);
+  link::Record record;
+  record.session = kId;
+  record.user = kAlice;
+  record.backend_session = "backend-id";
+  HF_CHECK(registry.restore(record, 3));
+  HF_CHECK(!registry.restore(record, 3));  // the same once more claims nothing
+  record.session = "other";
+  record.user = "bob";
+  HF_CHECK(!registry.restore(record, 3));
+  HF_CHECK(registry.end(kId, EndReason::admin).has_value());
+  HF_CHECK(registry.restore(record, 3));
+}
+
 // ---- what an ended session leaves to do ----
 
 HF_TEST(end_hands_over_identity_reason_idleness_and_running_exchanges) {
@@ -685,6 +734,9 @@ int main() {
       HF_UNIT(begin_refuses_unknown_ids_and_other_users_alike),
       HF_UNIT(end_by_another_user_ends_nothing),
       HF_UNIT(end_without_user_is_an_order_from_inside),
+      HF_UNIT(a_backend_session_of_another_users_live_session_is_not_bound),
+      HF_UNIT(every_way_a_session_ends_frees_its_backend_session),
+      HF_UNIT(a_restored_session_holds_its_backend_session_too),
       HF_UNIT(end_hands_over_identity_reason_idleness_and_running_exchanges),
       HF_UNIT(exchanges_of_an_ended_session_are_ignored_afterwards),
       HF_UNIT(the_activity_table_decides_which_messages_move_the_clock),
