@@ -43,6 +43,22 @@ if(TARGET holdfast-proxy AND TARGET holdfast-sessiond AND TARGET holdfastctl)
     e2e(${name})
   endforeach()
   e2e(tls_backend)
+  e2e(faults)
+  # Sanitizers want to come first in a program; the preloaded library would.
+  file(GLOB HF_FAKETIME /usr/lib/*/faketime/libfaketimeMT.so.1)
+  if(HF_FAKETIME AND NOT HOLDFAST_SANITIZE AND TARGET e2e_faults_test)
+    target_compile_definitions(e2e_faults_test PRIVATE HF_FAKETIME="${HF_FAKETIME}")
+  endif()
+endif()
+
+# Every fault once on the real programs under load, each answer judged from outside (soak/README.md).
+find_program(HF_PYTHON3 python3)
+if(TARGET holdfast-proxy AND HF_PYTHON3 AND HOLDFAST_TESTS AND NOT HOLDFAST_SANITIZE)
+  add_custom_target(soak_tools ALL)
+  add_dependencies(soak_tools mcp-mock mcp-load)
+  add_test(NAME soak_each COMMAND ${HF_PYTHON3} ${CMAKE_CURRENT_SOURCE_DIR}/soak/soak.py --each
+           --minutes 0.3 --seed 5 --bin ${CMAKE_BINARY_DIR}/bin)
+  set_tests_properties(soak_each PROPERTIES LABELS e2e TIMEOUT 240)
 endif()
 
 # scripts/run.sh, with the programs of this build.

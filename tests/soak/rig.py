@@ -103,6 +103,7 @@ class Program:
 
 class Rig:
     def __init__(self, bin_folder, folder):
+        bin_folder, folder = os.path.abspath(bin_folder), os.path.abspath(folder)
         self.bin, self.folder = bin_folder, folder
         self.port, self.load_port, demo, mock = free_ports(4)
         self.demo_port = demo
