@@ -74,6 +74,13 @@ struct SessionUser {
 // What an `initialize` meets while sessiond is away; words equal those of `when_sessiond_down`.
 enum class WhenSessiondDown { automatic, serve, refuse };  // automatic is `auto`
 
+// When the backend of a legacy GET is dialled; words equal those of `legacy_sse`.
+enum class LegacySse {
+  automatic,  // `auto`: with its first POST where backends were seen to send an endpoint, else now
+  on,         // with its first POST
+  off         // now
+};
+
 // The variables a header value may contain; their names are in config_header.cpp.
 enum class Variable {
   remote_addr,
@@ -127,6 +134,9 @@ struct ProxySettings {
   std::optional<AllowedNames> allowed_hosts;
   std::optional<AllowedNames> allowed_origins;
   unsigned streams_per_session = 16;
+  LegacySse legacy_sse = LegacySse::automatic;
+  unsigned legacy_sse_waiting = 1024;       // streams of a worker without a session
+  bool legacy_sse_initialize_first = true;  // anything else as a session's first POST is 404
   bool session_ttl_header = true;
   size_t access_log = kNone;                  // index into Config::access_logs
   uint64_t client_body_bytes_max = 8u << 20;  // 0 = unlimited

@@ -194,6 +194,15 @@ bool ConfigBuilder::apply_simple_setting(Level &level, const ConfDirective &dire
     level.settings.streams_per_session = static_cast<unsigned>(count_of(directive));
   } else if (name == "session_ttl_header") {
     level.settings.session_ttl_header = directive.args.front().text == "on";
+  } else if (name == "legacy_sse") {
+    const std::string &word = directive.args.front().text;
+    level.settings.legacy_sse = word == "on"    ? LegacySse::on
+                                : word == "off" ? LegacySse::off
+                                                : LegacySse::automatic;
+  } else if (name == "legacy_sse_waiting") {
+    level.settings.legacy_sse_waiting = static_cast<unsigned>(count_of(directive));
+  } else if (name == "legacy_sse_initialize_first") {
+    level.settings.legacy_sse_initialize_first = directive.args.front().text == "on";
   } else if (name == "client_max_body_size") {
     level.settings.client_body_bytes_max = *parse_size(directive.args.front().text);
   } else if (name == "when_sessiond_down") {

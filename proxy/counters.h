@@ -34,6 +34,7 @@ enum class Counter : uint8_t {
   sessions_refused,
   heartbeats,
   early_streams,
+  legacy_streams_waiting,
   backpressure_pauses,
   count_
 };
@@ -67,6 +68,7 @@ inline constexpr std::array<CounterRow, kCounters> kCounterTable = {{
     {Counter::sessions_refused, "sessions_refused", false},
     {Counter::heartbeats, "heartbeats", false},
     {Counter::early_streams, "early_streams", false},
+    {Counter::legacy_streams_waiting, "legacy_streams_waiting", true},
     {Counter::backpressure_pauses, "backpressure_pauses", false},
 }};
 

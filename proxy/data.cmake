@@ -13,7 +13,10 @@ hf_library(hf_proxy_data
   exchange_request.cpp
   exchange_response.cpp
   exchange_session.cpp
+  exchange_unopened.cpp
   header_values.cpp
+  legacy_places.cpp
+  legacy_streams.cpp
   net/output.cpp
   net/timer_wheel.cpp
   own_answers.cpp

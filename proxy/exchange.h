@@ -1,9 +1,9 @@
 // One request and its answer: decides where the request goes, relays both ways with backpressure,
 // keeps the session's books. Owned by its ClientConn; by the worker once the client has left and
-// the backend's answer is still to be drained. Worker thread only. The implementation is in five
+// the backend's answer is still to be drained. Worker thread only. The implementation is in six
 // files: exchange_request.cpp (way in), exchange_session.cpp (MCP rules), exchange_response.cpp
-// (way out), exchange_early.cpp (calls answered before their backend does), exchange_end.cpp (every
-// way to end).
+// (way out), exchange_early.cpp (calls answered before their backend does), exchange_unopened.cpp
+// (legacy streams before their first POST), exchange_end.cpp (every way to end).
 //
 //   inspect ──routable──▶ [restoring] ──▶ [admitting] ──▶ forwarding ──answer complete──▶ done
 //      │                      │               │               │
@@ -23,6 +23,7 @@
 #include "proxy/config.h"
 #include "proxy/http/body_decoder.h"
 #include "proxy/http/head_writer.h"
+#include "proxy/legacy_streams.h"
 #include "proxy/mcp/message_event.h"
 #include "proxy/mcp/rpc_scanner.h"
 #include "proxy/mcp/sse_scanner.h"
@@ -47,6 +48,9 @@ inline constexpr Millis kDetachedMax{600'000};     // a backend that goes on for
 inline constexpr Millis kConflictPause{50};        // a GET stream that met the one before it
 inline constexpr unsigned kConflictTriesMax = 20;  // in all
 inline constexpr Millis kLegacyHoldMax{3000};      // a stream's head waits for its first event
+inline constexpr Millis kLegacyOpenMax{
+    30'000};  // a POST waits for its stream's backend: half of what SDK clients give an initialize
+inline constexpr size_t kLegacyWaitersMax = 8;  // POSTs that wait for one stream; clients send one
 
 class Exchange final : public BackendUser,
                        public WheelTimer::User,
@@ -81,6 +85,8 @@ class Exchange final : public BackendUser,
   // ---- from the worker's mailbox ----
   void on_admit(const AdmitAnswer &answer);
   void on_restored();
+  void on_open_wanted(const OpenLegacy &wanted);
+  void on_opened(const LegacyOpened &outcome);
   void finish_for(EndReason reason, Millis idle);
   void on_stop();  // the process stops: streams without end are ended
 
@@ -103,6 +109,8 @@ class Exchange final : public BackendUser,
   enum class Phase : uint8_t {
     inspect,
     restoring,
+    opening,   // a legacy POST whose stream has no session yet
+    unopened,  // that stream
     admitting,
     forwarding,
     refusing,
@@ -151,7 +159,9 @@ class Exchange final : public BackendUser,
   void decide(const http::RequestHead &head);
   void decide_post(const http::RequestHead &head);
   void decide_get(const http::RequestHead &head);
-  void enter_session(Kind kind, std::string_view session);
+  void enter_session(Kind kind, std::string_view session, const http::RequestHead &head);
+  bool initializes() const;
+  void decide_again();
   void classify();
   void ask_admission(const http::RequestHead &head, Transport transport);
   bool bind(std::string_view backend_session);
@@ -188,11 +198,29 @@ class Exchange final : public BackendUser,
   // exchange_early.cpp
   bool may_stream_early() const noexcept;
   void start_early_stream();
+  void begin_own_stream();
   void on_early_head(const http::ResponseHead &head);
   void add_early_json(std::string_view data);
   void end_early_json();
   void note_early_answer();
   void fail_early(int code, std::string_view message);
+
+  // exchange_unopened.cpp
+  bool opens_later(const http::RequestHead &head) const;
+  std::string place_of(const http::RequestHead &head) const;
+  void begin_unopened(const http::RequestHead &head);
+  bool await_opening(std::string_view session, const http::RequestHead &head);
+  void open_backend();
+  const http::RequestHead &reparse_unopened();
+  void on_opening_head(const http::ResponseHead &head);
+  void on_opening_refused(const http::ResponseHead &head);
+  void opened();
+  void not_legacy(int status, std::string_view message =
+                                  "Bad Gateway: the backend's stream began without an endpoint");
+  void fail_opening(int status, std::string_view message, std::string_view extra_name = {},
+                    std::string_view extra_value = {});
+  void tell_waiters(const LegacyOpened &outcome);
+  void end_unopened(const LegacyOpened &outcome);
 
   // exchange_end.cpp
   void refuse(int status, std::string_view message, std::string_view extra_name = {},
@@ -233,9 +261,10 @@ class Exchange final : public BackendUser,
   std::unique_ptr<struct ExchangeWaiting> waiting_;  // what a request holds while it cannot go on
   std::unique_ptr<struct ExchangeLegacy> legacy_;  // while a legacy stream's first event is awaited
   std::unique_ptr<struct ExchangeEarly> early_;    // once a slow call got its stream
-  std::unique_ptr<struct ExchangeLog> log_;        // only where an access log is on
-  std::string session_;                            // our id; empty without a session
-  std::string request_id_;                         // raw JSON-RPC id, for errors
+  std::unique_ptr<struct ExchangeUnopened> unopened_;  // a legacy stream without a session
+  std::unique_ptr<struct ExchangeLog> log_;            // only where an access log is on
+  std::string session_;                                // our id; empty without a session
+  std::string request_id_;                             // raw JSON-RPC id, for errors
   std::string user_;
   std::string resend_;  // the request, while it may be sent again
   std::string target_;  // origin-form, of requests that open something or ask sessiond
@@ -315,7 +344,19 @@ struct ExchangeLegacy {
   std::string path;         // of the client's GET
   size_t base = 0;          // of the piece being scanned, within `held`
   std::string host;         // what we forwarded as Host
+  std::string place;        // to be learned; empty: not there
   bool decided = false;
+};
+
+// A legacy stream that has its endpoint, and neither backend nor session until an initialize comes.
+struct ExchangeUnopened {
+  LegacyStreams::Place place;
+  std::string head;           // the client's GET, as received: what the backend is sent
+  std::string authorization;  // of the POST that opens: newer than the GET's
+  std::string client_name;    // as that POST has them
+  std::string client_version;
+  std::vector<ExchangeRef> waiters;  // POSTs
+  MonoTime due = MonoTime::max();    // of the backend's endpoint
 };
 
 // A call that was answered with a stream before its backend said anything.

@@ -14,7 +14,7 @@
 namespace holdfast::proxy {
 namespace {
 
-constexpr std::string_view kEarlyHead =
+constexpr std::string_view kOwnHead =
     "HTTP/1.1 200 OK\r\n"
     "Content-Type: text/event-stream\r\n"
     "Cache-Control: no-cache\r\n\r\n";
@@ -41,17 +41,22 @@ void Exchange::start_early_stream() {
     return;
   }
   early_ = std::make_unique<ExchangeEarly>();
-  event_stream_ = true;
-  status_ = 200;
-  worker_.counters().add(Counter::responses_2xx);
   worker_.counters().add(Counter::early_streams);
   scan_events_ = kind_ == Kind::session;
   if (in_session_) open_stream(StreamKind::post);
+  begin_own_stream();
+  send_opening();
+}
+
+// The head of an event stream that no backend has begun.
+void Exchange::begin_own_stream() {
+  event_stream_ = true;
+  status_ = 200;
+  worker_.counters().add(Counter::responses_2xx);
   http::ResponseParser parser;
   http::ResponseHead &head = worker_.scratch().response;
-  (void)parser.parse(kEarlyHead, http::Method::post, head);  // ignoring: a constant
+  (void)parser.parse(kOwnHead, method_, head);  // ignoring: a constant
   send_client_head(head);
-  send_opening();
 }
 
 // The backend's head, once the client has had ours.

@@ -35,6 +35,10 @@ void Exchange::refuse(int status, std::string_view message, std::string_view ext
     fail_early(rpc_code_for(status), message);
     return;
   }
+  if (unopened_) {  // so is its; the POSTs are told that asked for a backend
+    fail_opening(status, message, extra_name, extra_value);
+    return;
+  }
   if (phase_ == Phase::admitting) {  // nobody waits for the answer any more
     worker_.control().cancel_admit(session_, ref());
     session_.clear();
@@ -140,6 +144,11 @@ void Exchange::note_fault(BackendFault fault, const char *detail) {
 
 void Exchange::on_backend_fault(BackendFault fault, const char *detail) {
   note_fault(fault, detail);
+  if (unopened_) {
+    if (!try_elsewhere(fault))
+      backend_failed(502, "Bad Gateway: the backend did not open the event stream");
+    return;
+  }
   const bool unseen = response_started_ && !flushed_ && !in_session_ && !legacy_;
   if (!response_started_ || unseen) {
     if (!unseen && try_elsewhere(fault)) return;
@@ -207,7 +216,7 @@ void Exchange::finish_stream(StreamReason reason, std::string_view last_event) {
   chunk_open_ = false;
   end_reason_ = reason;
   // A pending rest of the stream may end inside an event; what follows would be read as part of it.
-  if (!last_event.empty() && sse_.between_events()) add_client_data(last_event);
+  if (!last_event.empty() && (unopened_ || sse_.between_events())) add_client_data(last_event);
   response_complete_ = ending_ = true;
   keep_alive_ = false;
   flush_client();
@@ -335,6 +344,7 @@ void Exchange::complete() {
 void Exchange::finished(StreamReason reason) {
   phase_ = Phase::done;
   timer_.disarm();
+  if (unopened_) end_unopened({.status = 404, .message = "Session not found"});
   if (scanner_) worker_.give_scanner(std::move(scanner_));
   const bool is_session = kind_ == Kind::legacy_open || kind_ == Kind::listen;
   const bool owns_session = is_session && in_session_;
@@ -372,7 +382,7 @@ void Exchange::arm_for_head() {
   if (kind_ == Kind::management) {
     head_due_ = worker_.now() + Millis{1000};
   } else if (!is_call_ || kind_ == Kind::initialize || kind_ == Kind::legacy_post) {
-    head_due_ = worker_.now() + settings_->read_timeout;
+    head_due_ = unopened_ ? unopened_->due : worker_.now() + settings_->read_timeout;
   } else if (settings_->call_timeout > Millis{0}) {
     head_due_ = worker_.now() + settings_->call_timeout;
   }
@@ -442,6 +452,10 @@ bool Exchange::on_backend_due(MonoTime now) {
 // False: the exchange has ended, or waits for something new.
 bool Exchange::on_due(MonoTime now) {
   if (!on_backend_due(now)) return false;
+  if (hold_due_ <= now && legacy_ && unopened_) {
+    not_legacy(504, "Gateway Timeout: the backend announced no endpoint in time");
+    return phase_ != Phase::done;
+  }
   if (hold_due_ <= now && legacy_) {
     // A slow first event: the client gets its head, the event is still waited for.
     hold_due_ = MonoTime::max();

@@ -92,7 +92,7 @@ void Exchange::invite_body(const http::RequestHead &head) {
   const std::string_view session = field.empty() ? mcp::session_id_in_query(head.query) : field;
   const bool judged = kind_ != Kind::management && method_ == http::Method::post && !modern_;
   if (judged && !session.empty() && !worker_.registry().knows(session, user_) &&
-      !worker_.control().restoring()) {
+      !worker_.legacy_streams().find(session, user_) && !worker_.control().restoring()) {
     refuse_session_not_found();
     return;
   }
@@ -258,13 +258,16 @@ void Exchange::advance(const http::RequestHead *head, std::string_view raw_head,
       decide(*head);
       if (phase_ == Phase::forwarding) {
         dispatch(*head, pieces);
-      } else if (phase_ == Phase::restoring || phase_ == Phase::admitting) {
+      } else if (phase_ == Phase::restoring || phase_ == Phase::admitting ||
+                 phase_ == Phase::opening || phase_ == Phase::unopened) {
         hold(raw_head, pieces);
       } else if (phase_ == Phase::refusing) {
         advance(head, raw_head, pieces);
       }
       return;
     case Phase::restoring:
+    case Phase::opening:
+    case Phase::unopened:
     case Phase::admitting:
       hold({}, pieces);
       return;

@@ -32,7 +32,7 @@ void Exchange::on_backend_head(const http::ResponseHead &head) {
   if (await_old_stream(head.status)) return;
   connect_due_ = head_due_ = early_due_ = MonoTime::max();
   if (!resend_.empty()) std::string().swap(resend_);  // an idle stream would keep its bytes
-  if (!early_) {
+  if (!early_ && !unopened_) {
     status_ = head.status;
     worker_.counters().add(class_counter(status_));
   }
@@ -45,6 +45,10 @@ void Exchange::on_backend_head(const http::ResponseHead &head) {
   }
   if (early_) {
     on_early_head(head);
+    return;
+  }
+  if (unopened_) {
+    on_opening_head(head);
     return;
   }
   begin_event_stream(head);
@@ -199,6 +203,10 @@ void Exchange::hold_legacy(std::string_view data) {
   sse_.feed(data, *this);
   if (!backend_) return;  // refused meanwhile
   if (!legacy_->decided && legacy_->held.size() > mcp::kEndpointEventBytesMax) {
+    if (unopened_) {
+      not_legacy(502);
+      return;
+    }
     legacy_->decided = true;
     release(ReleaseReason::not_legacy);
   }
@@ -239,6 +247,8 @@ void Exchange::on_sse_event(const mcp::SseEvent &event, size_t end) {
       legacy_->endpoint.clear();
     } else if (event.name == "endpoint") {
       on_endpoint_event(legacy_->base + end);
+    } else if (unopened_) {
+      not_legacy(502);
     } else {
       legacy_->decided = true;
       release(ReleaseReason::not_legacy);
@@ -263,6 +273,10 @@ void Exchange::note_responses() {
 
 void Exchange::on_backend_end() {
   stall_due_ = MonoTime::max();
+  if (legacy_ && unopened_) {
+    not_legacy(502);
+    return;
+  }
   if (legacy_) {  // ended before its first event: plain after all
     if (!legacy_->decided) release(ReleaseReason::not_legacy);
     response_complete_ = true;
@@ -350,8 +364,10 @@ void Exchange::on_client_half_closed() {
 void Exchange::heartbeat() {
   if (settings_->sse_heartbeat > Millis{0})
     heartbeat_due_ = worker_.now() + settings_->sse_heartbeat;
-  const bool inside = !sse_.between_events() || (early_ && early_->in_event);
-  if (client_ == nullptr || legacy_ || inside || client_->unsent_bytes() > 0) return;
+  // What a backend has sent of its endpoint event to an unopened stream is not the client's.
+  const bool inside =
+      !unopened_ && (legacy_ || !sse_.between_events() || (early_ && early_->in_event));
+  if (client_ == nullptr || inside || client_->unsent_bytes() > 0) return;
   worker_.counters().add(Counter::heartbeats);
   Gather &gather = worker_.scratch().client_gather;
   gather.clear();

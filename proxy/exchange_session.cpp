@@ -17,6 +17,9 @@
 namespace holdfast::proxy {
 namespace {
 
+constexpr std::string_view kSharedSession =
+    "Bad Gateway: the backend gave out a session that is another user's";
+
 // When_sessiond_down of the configuration as the control thread takes it.
 WhenDown when_down(WhenSessiondDown value) {
   switch (value) {
@@ -73,12 +76,17 @@ void Exchange::decide(const http::RequestHead &head) {
   if (method_ == http::Method::post) {
     decide_post(head);
   } else if (!session.empty() && !modern_) {
-    enter_session(Kind::session, session);
+    enter_session(Kind::session, session, head);
   } else if (asks_stream_ && !modern_) {
     kind_ = Kind::legacy_open;
+    if (opens_later(head)) {
+      begin_unopened(head);
+      return;
+    }
     legacy_ = std::make_unique<ExchangeLegacy>();
     legacy_->path = head.path;
     legacy_->host = head.host;
+    legacy_->place = place_of(head);
     ask_admission(head, Transport::sse);
   }
 }
@@ -90,28 +98,42 @@ void Exchange::decide_post(const http::RequestHead &head) {
   const bool is_initialize = message != nullptr && message->method == mcp::kInitialize;
   const std::string_view legacy_id = mcp::session_id_in_query(head.query);
   if (!legacy_id.empty() && session.empty() && !modern_) {
-    enter_session(Kind::legacy_post, legacy_id);
+    enter_session(Kind::legacy_post, legacy_id, head);
   } else if (is_initialize && !modern_) {
     // A stale id on initialize is dropped: the client wants a new session (mcp-wire, pain 1).
     kind_ = Kind::initialize;
     ask_admission(head, Transport::streamable);
   } else if (!session.empty() && !modern_) {
-    enter_session(Kind::session, session);
+    enter_session(Kind::session, session, head);
   } else if (modern_ && message != nullptr && message->method == mcp::kListen) {
     kind_ = Kind::listen;
     ask_admission(head, Transport::listen);
   }
 }
 
-void Exchange::enter_session(Kind kind, std::string_view session) {
+bool Exchange::initializes() const {
+  return scanner_ && scanner_->size() > 0 && !scanner_->batch() &&
+         scanner_->first().method == mcp::kInitialize;
+}
+
+void Exchange::enter_session(Kind kind, std::string_view session, const http::RequestHead &head) {
   kind_ = kind;
   const bool expects_messages = method_ == http::Method::post;
-  if (is_session_id(session) &&
-      worker_.registry().begin(session, user_, ref(), expects_messages, view_)) {
+  const auto begins = [&] {
+    return worker_.registry().begin(session, user_, ref(), expects_messages, view_);
+  };
+  bool known = is_session_id(session) && begins();
+  if (!known && kind == Kind::legacy_post && is_session_id(session)) {
+    if (await_opening(session, head)) return;
+    known = begins();  // its stream may have got its session between the two looks
+  }
+  if (known) {
     const Transport transport = kind == Kind::legacy_post ? Transport::sse : Transport::streamable;
+    // The client of a legacy session that has not been initialized takes it for an earlier one.
+    const bool stray = view_.awaits_initialize && !initializes();
     session_ = session;
     in_session_ = true;
-    if (view_.transport != transport) {  // an id of another transport is not this one's
+    if (view_.transport != transport || stray) {  // an id of another transport is not this one's
       (void)leave_session(SessionRegistry::Finish::answered);  // ignoring: it never was on it
     } else {
       if (expects_messages) classify();
@@ -150,7 +172,7 @@ void Exchange::classify() {
 }
 
 void Exchange::ask_admission(const http::RequestHead &head, Transport transport) {
-  session_ = mint_session_id();
+  if (!unopened_) session_ = mint_session_id();
   opening_ = std::make_unique<SessionIdentity>();
   opening_->id = session_;
   opening_->user = user_;
@@ -158,9 +180,15 @@ void Exchange::ask_admission(const http::RequestHead &head, Transport transport)
   opening_->transport = transport;
   opening_->target = head.target;
   opening_->peer = client_->peer_ip();
+  opening_->initialize_first =
+      transport == Transport::sse && settings_->legacy_sse_initialize_first;
   if (scanner_ && scanner_->size() > 0) {
     opening_->client_name = scanner_->first().client_name.substr(0, kClientNameBytesMax);
     opening_->client_version = scanner_->first().client_version.substr(0, kClientNameBytesMax);
+  }
+  if (unopened_) {
+    opening_->client_name = unopened_->client_name;
+    opening_->client_version = unopened_->client_version;
   }
   link::Admit request;
   request.session = session_;
@@ -191,11 +219,15 @@ void Exchange::on_admit(const AdmitAnswer &answer) {
   }
   admitted_ = true;
   persistent_ = answer.persistent;
-  go_on();
+  unopened_ ? open_backend() : go_on();
 }
 
 void Exchange::on_restored() {
-  if (phase_ != Phase::restoring) return;
+  if (phase_ == Phase::restoring) decide_again();
+}
+
+// What was waited for has come: the request is looked at as if it had come now.
+void Exchange::decide_again() {
   phase_ = Phase::forwarding;
   const http::RequestHead &head = reparse();
   decide(head);
@@ -248,20 +280,24 @@ void Exchange::refuse_shared_session() {
     log_warn("event=backend_session_shared backend={} suppressed={}",
              worker_.backends().at(view_.backend).name, worker_.fault_log().suppressed());
   }
+  if (unopened_) {
+    fail_opening(502, kSharedSession);
+    return;
+  }
   if (legacy_) legacy_->held.clear();
   event_stream_ = false;
   if (response_started_) {
     release(ReleaseReason::backend_refused);
     cut();
   } else {
-    backend_failed(502, "Bad Gateway: the backend gave out a session that is another user's");
+    backend_failed(502, kSharedSession);
   }
 }
 
 void Exchange::release(ReleaseReason reason) {
   admitted_ = false;
   worker_.control().report(link::Released{session_, reason});
-  session_.clear();
+  if (!unopened_) session_.clear();  // its client has the id already
 }
 
 // Most answers to a POST are streams of a few milliseconds: sessiond hears of those that last.
@@ -356,7 +392,9 @@ void Exchange::on_endpoint_event(size_t end) {
     }
     drop_backend();
     legacy_->held.clear();
-    if (response_started_) {
+    if (unopened_) {
+      not_legacy(502, "Bad Gateway: the backend announced an endpoint that is not its own");
+    } else if (response_started_) {
       cut();
     } else {
       refuse(502, "Bad Gateway: the backend announced an endpoint that is not its own");
@@ -370,7 +408,17 @@ void Exchange::on_endpoint_event(size_t end) {
   if (end > 0 && legacy_->held[end - 1] == '\r' && end < legacy_->held.size() &&
       legacy_->held[end] == '\n')
     ++end;
-  legacy_->held.replace(0, end, mcp::endpoint_event(legacy_->path, session_));
+  if (!legacy_->place.empty() && worker_.legacy_places().learn(legacy_->place)) {
+    log_info(
+        "event=legacy_learned upstream={} hint=\"from now on such streams open at their POST\"",
+        config_->upstreams[location_->upstream].name);
+  }
+  if (unopened_) {  // the client has its endpoint
+    legacy_->held.erase(0, end);
+    opened();
+  } else {
+    legacy_->held.replace(0, end, mcp::endpoint_event(legacy_->path, session_));
+  }
 }
 
 }  // namespace holdfast::proxy

@@ -143,10 +143,9 @@ bool Serving::start(const std::shared_ptr<const Config> &config, unsigned worker
     log_error("event=privileges_kept detail={}", quoted(dropped.error().message));
     return false;
   }
-  std::vector<WorkerMailbox *> mailboxes;
   for (unsigned i = 0; i < workers; ++i) {
     mailboxes_.push_back(std::make_unique<WorkerMailbox>());
-    mailboxes.push_back(mailboxes_.back().get());
+    mailbox_list_.push_back(mailboxes_.back().get());
   }
   ControlOptions options;
   options.socket_path = config->sessiond ? config->sessiond->link_path : std::string();
@@ -165,10 +164,11 @@ bool Serving::start(const std::shared_ptr<const Config> &config, unsigned worker
       (void)mailbox->post(DrainWorker{on});  // ignoring: full only when stuck
   };
   hooks.on_exit = [this] { reply(MasterWord::exit_wanted, 0); };
-  control_ =
-      std::make_unique<Control>(options, clock_, registry_, backends_, mailboxes, std::move(hooks));
-  const WorkerContext context{clock_,         registry_,  *control_, backends_,
-                              backend_stats_, log_files_, addresses_};
+  control_ = std::make_unique<Control>(options, clock_, registry_, backends_, mailbox_list_,
+                                       std::move(hooks));
+  const WorkerContext context{clock_,         registry_,    *control_,  backends_,
+                              backend_stats_, log_files_,   addresses_, legacy_streams_,
+                              legacy_places_, mailbox_list_};
   for (unsigned i = 0; i < workers; ++i) {
     workers_.push_back(std::make_unique<Worker>(i, context, *mailboxes_[i]));
   }

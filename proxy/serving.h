@@ -54,7 +54,10 @@ class Serving {
   BackendStats backend_stats_;
   LogFiles log_files_;
   AddressLimit addresses_;
+  LegacyStreams legacy_streams_;
+  LegacyPlaces legacy_places_;
   std::vector<std::unique_ptr<WorkerMailbox>> mailboxes_;
+  std::vector<WorkerMailbox *> mailbox_list_;  // the same, as the workers see them
   std::unique_ptr<Control> control_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::thread> threads_;

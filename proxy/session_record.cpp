@@ -54,6 +54,7 @@ bool SessionRecord::note(const mcp::RpcMessage &message, ExchangeRef exchange,
                          const ActivityRules &rules, MonoTime now) {
   if (!has_working_method(message)) return false;
   ++requests_;
+  initialized_ = initialized_ || message.method == mcp::kInitialize;
   used_ = used_ || (message.is_request() && message.method != mcp::kInitialize);
   const bool counts = rules.counts(message);
   if (counts) touch(now);

@@ -70,6 +70,7 @@ class SessionRecord {
   int64_t in_flight(MonoTime now) const;
   int64_t streams() const;
   int64_t requests() const { return requests_; }
+  bool awaits_initialize() const { return identity.initialize_first && !initialized_; }
   // When the first request without an exchange stops being in flight by itself; kWhileExchangeRuns
   // when there is none.
   MonoTime next_expiry() const;
@@ -107,6 +108,7 @@ class SessionRecord {
   MonoTime last_use_;  // the last exchange's end
   int64_t requests_ = 0;
   bool used_ = false;  // a request came since initialize
+  bool initialized_ = false;
   std::vector<Running> running_;
   std::vector<Pending> pending_;  // oldest first
 };

@@ -42,6 +42,7 @@ bool SessionRegistry::begin(const SessionKeyView &key, std::string_view user, Ex
   out.transport = record->identity.transport;
   out.backend = record->identity.backend;
   out.streams = record->streams();
+  out.awaits_initialize = record->awaits_initialize();
   out.life = {record->persistent, shard.rules_of(*record).timeout()};
   out.backend_session.assign(record->identity.backend_session);
   return true;

@@ -56,6 +56,7 @@ struct SessionIdentity {
   std::string peer;
   std::string client_name;
   std::string client_version;
+  bool initialize_first = false;  // sse: until an initialize has come, nothing else is its own
 };
 
 // How long a session lives by itself: for ever, or until it has been idle for `timeout`.
@@ -70,7 +71,8 @@ struct SessionView {
   Transport transport = Transport::streamable;
   BackendId backend = kNoBackend;
   std::string backend_session;
-  int64_t streams = 0;  // open when the request began
+  int64_t streams = 0;             // open when the request began
+  bool awaits_initialize = false;  // sse: no initialize has come yet, and one has to
   SessionLife life;
 };
 

@@ -147,6 +147,11 @@ void Worker::retire(uint64_t id) {
   adopted_.erase(at);
 }
 
+void Worker::tell(uint32_t worker, WorkerMessage message) {
+  if (context_.mailboxes[worker]->post(std::move(message))) return;
+  log_error("event=mailbox_full worker={} hint=\"a message is lost\"", worker);
+}
+
 std::unique_ptr<mcp::RpcScanner> Worker::take_scanner() {
   if (scanners_.empty()) {
     auto fresh = std::make_unique<mcp::RpcScanner>();
@@ -376,6 +381,21 @@ void Worker::on_message(AdmitAnswer &message) {
 void Worker::on_message(FinishExchange &message) {
   Exchange *exchange = find(message.exchange);
   if (exchange != nullptr) exchange->finish_for(message.reason, message.idle);
+}
+
+void Worker::on_message(OpenLegacy &message) {
+  Exchange *exchange = find(message.exchange);
+  if (exchange != nullptr) {
+    exchange->on_open_wanted(message);
+    return;
+  }
+  tell(message.asker_worker,
+       LegacyOpened{.exchange = message.asker, .status = 404, .message = "Session not found"});
+}
+
+void Worker::on_message(LegacyOpened &message) {
+  Exchange *exchange = find(message.exchange);
+  if (exchange != nullptr) exchange->on_opened(message);
 }
 
 void Worker::on_message(DeleteAtBackend &message) { delete_at_backend(std::move(message)); }

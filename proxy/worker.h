@@ -5,6 +5,7 @@
 
 #include <deque>
 #include <memory>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -21,6 +22,8 @@
 #include "proxy/client_conn.h"
 #include "proxy/config.h"
 #include "proxy/counters.h"
+#include "proxy/legacy_places.h"
+#include "proxy/legacy_streams.h"
 #include "proxy/mcp/rpc_scanner.h"
 #include "proxy/net/timer_wheel.h"
 #include "proxy/upstream.h"
@@ -46,6 +49,9 @@ struct WorkerContext {
   BackendStats &backend_stats;
   LogFiles &log_files;
   AddressLimit &addresses;
+  LegacyStreams &legacy_streams;
+  LegacyPlaces &legacy_places;
+  std::span<WorkerMailbox *const> mailboxes;  // of every worker, by its index
 };
 
 // What /health, /live and /ready say while sessiond is away.
@@ -79,6 +85,8 @@ class Worker {
   }
   BackendDirectory &backends() noexcept { return context_.backends; }
   BackendStats &backend_stats() noexcept { return context_.backend_stats; }
+  LegacyStreams &legacy_streams() noexcept { return context_.legacy_streams; }
+  LegacyPlaces &legacy_places() noexcept { return context_.legacy_places; }
   const std::shared_ptr<const Config> &config() const noexcept { return config_; }
   MonoTime now();  // constant within a turn of the loop, but for long ones
   const Clock &clock() const noexcept { return context_.clock; }
@@ -97,6 +105,9 @@ class Worker {
   // False when so many are being drained already that another would be a burden.
   bool may_adopt() const noexcept { return adopted_.size() < kAdoptedMax; }
   LogLimit &fault_log() noexcept { return fault_log_; }
+
+  // A message for an exchange of any worker, this one included; it arrives in a later turn.
+  void tell(uint32_t worker, WorkerMessage message);
 
   std::unique_ptr<mcp::RpcScanner> take_scanner();
   void give_scanner(std::unique_ptr<mcp::RpcScanner> scanner);
@@ -138,6 +149,8 @@ class Worker {
   void on_message(SwapConfig &message);
   void on_message(DrainWorker &message);
   void on_message(StopWorker &message);
+  void on_message(OpenLegacy &message);
+  void on_message(LegacyOpened &message);
   void build_upstreams();
   bool any_backend_up();
   void pause_accepting(bool paused);

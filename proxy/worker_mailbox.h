@@ -34,6 +34,25 @@ struct FinishExchange {
   EndReason reason = EndReason::unknown;
   Millis idle{0};  // of the session, when it ended
 };
+// A POST came for a legacy stream that has no session yet: open its backend. Answered by exactly
+// one LegacyOpened, unless the asker's worker has ended.
+struct OpenLegacy {
+  uint64_t exchange = 0;  // the stream
+  uint32_t asker_worker = 0;
+  uint64_t asker = 0;
+  std::string client_name;  // as the initialize has it
+  std::string client_version;
+  std::string authorization;  // of the POST; empty: it had none
+};
+// status 0: the session is there now. Else what the POST is answered with.
+struct LegacyOpened {
+  uint64_t exchange = 0;
+  int status = 0;
+  std::string message = {};
+  std::string_view reason = {};      // error.data.reason: a word of close_reason.h; empty: none
+  std::string_view extra_name = {};  // of a field that goes with the status: a constant
+  std::string extra_value = {};
+};
 // Tell a backend that a session is over (DELETE, bounded retries).
 struct DeleteAtBackend {
   BackendId backend = kNoBackend;
@@ -55,7 +74,7 @@ struct StopWorker {
 };
 
 using WorkerMessage = std::variant<AdmitAnswer, FinishExchange, DeleteAtBackend, RestoreDone,
-                                   SwapConfig, DrainWorker, StopWorker>;
+                                   SwapConfig, DrainWorker, StopWorker, OpenLegacy, LegacyOpened>;
 
 class WorkerMailbox {
  public:

@@ -194,6 +194,9 @@ HF_TEST(the_shipped_proxy_conf_means_the_defaults_with_and_without_its_comments)
     HF_CHECK(have.call_timeout == want.call_timeout);
     HF_CHECK(!have.allowed_hosts && !have.allowed_origins && have.set_headers.empty());
     HF_EQ(have.streams_per_session, want.streams_per_session);
+    HF_CHECK(have.legacy_sse == want.legacy_sse);
+    HF_EQ(have.legacy_sse_waiting, want.legacy_sse_waiting);
+    HF_EQ(have.legacy_sse_initialize_first, want.legacy_sse_initialize_first);
     HF_EQ(have.session_ttl_header, want.session_ttl_header);
     HF_EQ(have.client_body_bytes_max, want.client_body_bytes_max);
     HF_CHECK(have.connect_timeout == want.connect_timeout &&

@@ -89,19 +89,37 @@ HF_TEST(a_backend_that_gives_a_live_session_to_another_user_is_not_believed) {
 
 HF_TEST(an_endpoint_announced_twice_is_not_believed_either) {
   const ScriptedBackend backend(one_session_for_all);
-  Pair pair(in_front_of(backend));
+  PairOptions options = in_front_of(backend);
+  options.location += " legacy_sse off;";
+  Pair pair(options);
   LegacyClient alice(pair.proxy_port(), "/sse", kAlice);
   const Response refused =
       fetch(pair.proxy_port(),
             {"GET", "/sse", {{"Accept", "text/event-stream"}, {"X-User", "mallory"}}, {}});
   check_refusal(refused, 502, -32000, "null");
   (void)pair.proxy().wait_for_line("event=backend_session_shared");
-  HF_EQ(alice.post(rpc("ping", "1")).status, 200);
+  HF_EQ(alice.post(rpc("initialize", "1")).status, 200);
   HF_CHECK(alice.stream().end() == BodyEnd::open);
   pair.wait_sessions(1);
   alice.stream().close();
   pair.wait_sessions(0);
   const LegacyClient mallory(pair.proxy_port(), "/sse", kMallory);
+  HF_EQ(backend.failure(), "");
+}
+
+HF_TEST(nor_is_it_when_the_stream_opens_with_its_post) {
+  const ScriptedBackend backend(one_session_for_all);
+  PairOptions options = in_front_of(backend);
+  options.location += " legacy_sse on;";
+  Pair pair(options);
+  LegacyClient alice(pair.proxy_port(), "/sse", kAlice);
+  LegacyClient mallory(pair.proxy_port(), "/sse", kMallory);
+  HF_EQ(alice.post(rpc("initialize", "1")).status, 200);
+  check_refusal(mallory.post(rpc("initialize", "2")), 502, -32000, "2");
+  pair.wait_sessions(1);
+  alice.stream().close();
+  pair.wait_sessions(0);
+  HF_EQ(mallory.post(rpc("initialize", "3")).status, 200);
   HF_EQ(backend.failure(), "");
 }
 
@@ -173,6 +191,7 @@ int main() {
   const CMUnitTest tests[] = {
       HF_UNIT(a_backend_that_gives_a_live_session_to_another_user_is_not_believed),
       HF_UNIT(an_endpoint_announced_twice_is_not_believed_either),
+      HF_UNIT(nor_is_it_when_the_stream_opens_with_its_post),
       HF_UNIT(a_strangers_answers_do_not_tell_a_session_from_none),
       HF_UNIT(a_listener_is_nobodys_to_take_over),
   };

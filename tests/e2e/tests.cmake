@@ -33,7 +33,8 @@ if(TARGET holdfast-sessiond)
   e2e(env)
 endif()
 if(TARGET holdfast-proxy AND TARGET holdfast-sessiond AND TARGET holdfastctl)
-  foreach(name admin binding caps early_stream errors expiry health leftover legacy life_told modern
+  foreach(name admin binding caps early_stream errors expiry health leftover legacy legacy_unopened
+          life_told modern
           persistent relay reload sessiond_restart shutdown streamable users)
     e2e(${name})
   endforeach()

@@ -108,6 +108,9 @@ HF_TEST(what_is_not_written_has_the_documented_default) {
   HF_CHECK(settings.when_sessiond_down == WhenSessiondDown::automatic);
   HF_EQ(settings.call_timeout.count(), 0);
   HF_EQ(settings.streams_per_session, 16u);
+  HF_CHECK(settings.legacy_sse == LegacySse::automatic);
+  HF_CHECK(settings.legacy_sse_initialize_first);
+  HF_EQ(settings.legacy_sse_waiting, 1024u);
   HF_CHECK(settings.session_ttl_header);
   HF_EQ(settings.access_log, kNone);
   HF_EQ(settings.client_body_bytes_max, 8u << 20);
@@ -128,6 +131,7 @@ HF_TEST(every_setting_of_a_location_is_read) {
           "client_max_body_size 1m; proxy_connect_timeout 1s; proxy_read_timeout 2s;"
           "proxy_send_timeout 3s; proxy_set_header X-A \"v$remote_addr-$http_x_b\"; "
           "proxy_buffering off;"
+          "legacy_sse on; legacy_sse_initialize_first off; legacy_sse_waiting 7;"
           "early_stream 10s; session_recovery off; backend_ping off;")
           .config();
   const ProxySettings &settings = config.servers[0].locations[0].settings;
@@ -145,6 +149,9 @@ HF_TEST(every_setting_of_a_location_is_read) {
            (AllowedNames{{"https", "c.example", ""}, {"http", "localhost", "*"}}));
   HF_EQ(settings.streams_per_session, 3u);
   HF_CHECK(!settings.session_ttl_header);
+  HF_CHECK(settings.legacy_sse == LegacySse::on);
+  HF_CHECK(!settings.legacy_sse_initialize_first);
+  HF_EQ(settings.legacy_sse_waiting, 7u);
   HF_EQ(config.access_logs.at(settings.access_log).path, std::string("/etc/holdfast/logs/a.log"));
   HF_CHECK(config.access_logs[0].format == AccessLog::Format::json);
   HF_EQ(settings.client_body_bytes_max, 1u << 20);

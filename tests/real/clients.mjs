@@ -32,6 +32,22 @@ function recorded(events, base = fetch) {
   };
 }
 
+// A fetch whose streams can be broken off from outside, as by a network that fails.
+export class Breakable {
+  #current = new AbortController();
+
+  fetch = (url, init = {}) => {
+    if ((init.method ?? 'GET') !== 'GET') return fetch(url, init);
+    this.#current = new AbortController();
+    const signals = [this.#current.signal, init.signal].filter(Boolean);
+    return fetch(url, { ...init, signal: AbortSignal.any(signals) });
+  };
+
+  breakOff() {
+    this.#current.abort(new Error('the network failed'));
+  }
+}
+
 class Session {
   http = new Events();
   updates = new Events(); // URIs of notifications/resources/updated

@@ -3,7 +3,7 @@
 // no client meets it, and what the server sends by itself goes on coming.
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
-import { dialects } from './clients.mjs';
+import { Breakable, dialects } from './clients.mjs';
 import { direct, within } from './lib.mjs';
 import { startJson, startTarget } from './programs.mjs';
 import { withSession } from './scenarios.mjs';
@@ -23,22 +23,6 @@ const reconnectionOptions = {
   reconnectionDelayGrowFactor: 1,
   maxRetries: 2,
 };
-
-// A fetch whose GETs can be broken off from outside, as by a network that fails.
-class Breakable {
-  #current = new AbortController();
-
-  fetch = (url, init = {}) => {
-    if ((init.method ?? 'GET') !== 'GET') return fetch(url, init);
-    this.#current = new AbortController();
-    const signals = [this.#current.signal, init.signal].filter(Boolean);
-    return fetch(url, { ...init, signal: AbortSignal.any(signals) });
-  };
-
-  breakOff() {
-    this.#current.abort(new Error('the network failed'));
-  }
-}
 
 const gets = (session) => session.http.past.filter((e) => e.method === 'GET');
 
