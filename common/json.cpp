@@ -61,6 +61,9 @@ Result<JsonPtr> json_parse(std::string_view text) {
 }
 
 std::string json_dump(const json_t *value) { return dump(value, JSON_COMPACT); }
+std::string json_dump_sorted(const json_t *value) {
+  return dump(value, JSON_COMPACT | JSON_SORT_KEYS);
+}
 std::string json_dump_pretty(const json_t *value) { return dump(value, JSON_INDENT(2)); }
 
 JsonPtr json_text(std::string_view text) {

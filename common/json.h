@@ -27,6 +27,7 @@ Result<JsonPtr> json_parse(std::string_view text);
 // Compact, one line, UTF-8. Bytes of our strings that are not UTF-8 were replaced when they were
 // put in.
 std::string json_dump(const json_t *value);
+std::string json_dump_sorted(const json_t *value);  // members by name: equal values, equal texts
 std::string json_dump_pretty(const json_t *value);  // for people: indented, several lines
 
 // A JSON string; bytes that are not valid UTF-8 become U+FFFD, so that nothing a peer sent can

@@ -130,6 +130,7 @@ struct ProxySettings {
   WhenSessiondDown when_sessiond_down = WhenSessiondDown::automatic;
   Millis call_timeout{0};  // 0 = none: a slow answer is not a dead one
   Millis early_stream{0};  // 0 = off
+  bool session_recovery = false;
   // nullopt: only the rule for loopback listeners. An empty list: `off`, everything is allowed.
   std::optional<AllowedNames> allowed_hosts;
   std::optional<AllowedNames> allowed_origins;

@@ -48,7 +48,7 @@ constexpr std::array<ServerTime, 4> kServerTimes{{
     {"keepalive_timeout", &Server::keepalive_timeout},
 }};
 
-constexpr std::array<std::string_view, 2> kPlannedSettings{"session_recovery", "backend_ping"};
+constexpr std::array<std::string_view, 1> kPlannedSettings{"backend_ping"};
 
 unsigned usable_cores() {
   return std::max(1u, std::thread::hardware_concurrency());  // respects the affinity mask
@@ -192,6 +192,8 @@ bool ConfigBuilder::apply_simple_setting(Level &level, const ConfDirective &dire
   }
   if (name == "streams_per_session") {
     level.settings.streams_per_session = static_cast<unsigned>(count_of(directive));
+  } else if (name == "session_recovery") {
+    level.settings.session_recovery = directive.args.front().text == "on";
   } else if (name == "session_ttl_header") {
     level.settings.session_ttl_header = directive.args.front().text == "on";
   } else if (name == "legacy_sse") {

@@ -29,9 +29,12 @@ struct Ask {
 struct Cancel {
   std::string session;
 };
+struct Rebound {
+  link::Bound bound;
+};
 struct TellStats {};
 struct Stop {};
-using Command = std::variant<link::ToSessiond, Ask, Cancel, TellStats, Stop>;
+using Command = std::variant<link::ToSessiond, Ask, Cancel, Rebound, TellStats, Stop>;
 
 bool settles_admission(const link::ToSessiond &message) {
   return std::holds_alternative<link::Bound>(message) ||
@@ -75,6 +78,7 @@ struct Control::Impl final : SessionLink::Handler {
   void introduce(const std::string &session);
   void handle(Ask &ask);
   void handle(Cancel &cancel);
+  void handle(Rebound &rebound);
   void handle(TellStats &);
   void handle(Stop &);
   void ask_all();
@@ -242,6 +246,11 @@ void Control::Impl::handle(Cancel &cancel) {
       link::Released{cancel.session, ReleaseReason::client_gone});  // ignoring: as above
 }
 
+// A session sessiond does not know yet tells with its snapshot where it lives.
+void Control::Impl::handle(Rebound &rebound) {
+  (void)link->send(rebound.bound);  // ignoring: as above
+}
+
 void Control::Impl::handle(TellStats &) {
   stats_wanted = false;
   link->want_stats();
@@ -344,6 +353,14 @@ void Control::cancel_admit(std::string session, ExchangeRef) {
 void Control::session_ended(EndedSession ended) {
   impl_->finish_everywhere(ended);
   impl_->report(link::Ended{std::move(ended.identity.id), ended.reason, ended.idle.count()});
+}
+
+void Control::rebound(link::Bound bound) {
+  if (impl_->link) impl_->inbox.post_quietly(Rebound{std::move(bound)}, SIZE_MAX);
+}
+
+void Control::pass_on(uint32_t worker, WorkerMessage message) {
+  impl_->post(worker, std::move(message));
 }
 
 void Control::backend_changed() {

@@ -35,6 +35,9 @@ enum class Counter : uint8_t {
   heartbeats,
   early_streams,
   legacy_streams_waiting,
+  sessions_recovered,
+  recoveries_failed,
+  stale_answers,
   backpressure_pauses,
   count_
 };
@@ -69,6 +72,9 @@ inline constexpr std::array<CounterRow, kCounters> kCounterTable = {{
     {Counter::heartbeats, "heartbeats", false},
     {Counter::early_streams, "early_streams", false},
     {Counter::legacy_streams_waiting, "legacy_streams_waiting", true},
+    {Counter::sessions_recovered, "sessions_recovered", false},
+    {Counter::recoveries_failed, "session_recoveries_failed", false},
+    {Counter::stale_answers, "stale_client_answers", false},
     {Counter::backpressure_pauses, "backpressure_pauses", false},
 }};
 

@@ -10,6 +10,7 @@ hf_library(hf_proxy_data
   exchange_early.cpp
   exchange_end.cpp
   exchange_log.cpp
+  exchange_recovery.cpp
   exchange_request.cpp
   exchange_response.cpp
   exchange_session.cpp
@@ -17,10 +18,13 @@ hf_library(hf_proxy_data
   header_values.cpp
   legacy_places.cpp
   legacy_streams.cpp
+  initialize_result.cpp
   net/output.cpp
   net/timer_wheel.cpp
   own_answers.cpp
+  recovery_call.cpp
   route.cpp
+  rpc_answer.cpp
   session_user.cpp
   upstream.cpp
   worker.cpp

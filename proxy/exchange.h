@@ -1,14 +1,15 @@
 // One request and its answer: decides where the request goes, relays both ways with backpressure,
 // keeps the session's books. Owned by its ClientConn; by the worker once the client has left and
-// the backend's answer is still to be drained. Worker thread only. The implementation is in six
-// files: exchange_request.cpp (way in), exchange_session.cpp (MCP rules), exchange_response.cpp
-// (way out), exchange_early.cpp (calls answered before their backend does), exchange_unopened.cpp
-// (legacy streams before their first POST), exchange_end.cpp (every way to end).
+// the backend's answer is still to be drained. Worker thread only. The implementation is in
+// seven files: exchange_request.cpp (way in), exchange_session.cpp (MCP rules),
+// exchange_recovery.cpp (backend sessions that were lost), exchange_response.cpp (way out),
+// exchange_early.cpp (calls answered before their backend does), exchange_unopened.cpp (legacy
+// streams before their first POST), exchange_end.cpp (every way to end).
 //
 //   inspect ──routable──▶ [restoring] ──▶ [admitting] ──▶ forwarding ──answer complete──▶ done
-//      │                      │               │               │
-//      └──────── refused ─────┴───────────────┴── fault ──────┴──▶ answered (our own answer) ──▶
-//      done
+//      │                      │               │            │  │   ▲
+//      │                      │               │            │  └lost, not run─▶ recovering
+//      └──────── refused ─────┴───────────────┴── fault ───┴──▶ answered (our own answer) ──▶ done
 //
 // Time: one wheel timer, armed for the earliest of the deadlines below.
 #pragma once
@@ -28,6 +29,8 @@
 #include "proxy/mcp/rpc_scanner.h"
 #include "proxy/mcp/sse_scanner.h"
 #include "proxy/net/timer_wheel.h"
+#include "proxy/recovery_call.h"
+#include "proxy/rpc_answer.h"
 #include "proxy/session_registry.h"
 #include "proxy/worker_mailbox.h"
 
@@ -47,6 +50,7 @@ inline constexpr Millis kShortStream{
 inline constexpr Millis kDetachedMax{600'000};     // a backend that goes on for a client that left
 inline constexpr Millis kConflictPause{50};        // a GET stream that met the one before it
 inline constexpr unsigned kConflictTriesMax = 20;  // in all
+inline constexpr size_t kEventIdBytesMax = 256;    // of an event id that is looked at
 inline constexpr Millis kLegacyHoldMax{3000};      // a stream's head waits for its first event
 inline constexpr Millis kLegacyOpenMax{
     30'000};  // a POST waits for its stream's backend: half of what SDK clients give an initialize
@@ -87,6 +91,8 @@ class Exchange final : public BackendUser,
   void on_restored();
   void on_open_wanted(const OpenLegacy &wanted);
   void on_opened(const LegacyOpened &outcome);
+  void on_recovery(const RecoveryDone &done);
+  void splice(const SpliceStream &order);
   void finish_for(EndReason reason, Millis idle);
   void on_stop();  // the process stops: streams without end are ended
 
@@ -101,6 +107,7 @@ class Exchange final : public BackendUser,
 
   // ---- mcp::SseSink ----
   void on_sse_data(std::string_view piece) override;
+  void on_sse_id(std::string_view piece) override;
   void on_sse_event(const mcp::SseEvent &event, size_t end) override;
 
   void on_deadline(WheelTimer &timer) override;
@@ -112,6 +119,7 @@ class Exchange final : public BackendUser,
     opening,   // a legacy POST whose stream has no session yet
     unopened,  // that stream
     admitting,
+    recovering,
     forwarding,
     refusing,
     answered,
@@ -180,7 +188,34 @@ class Exchange final : public BackendUser,
     return {session_, view_.key_hash};
   }  // REQUIRES: in_session_
 
+  // exchange_recovery.cpp
+  void prepare_recovery();
+  void keep_copy(std::string_view raw_head, const Pieces &pieces);
+  void keep_more(const Pieces &pieces);
+  void note_kept();
+  void keep_opening(const http::ResponseHead &head);
+  bool fence_answers();
+  bool fences_last_event(const http::RequestHead &head) const;
+  bool may_be_lost(int status) const;
+  void judge(const http::ResponseHead &head);
+  void judge_data(std::string_view data);
+  void end_judging();
+  void release_judged(bool lost);
+  bool recover(BackendId to);
+  bool recover_elsewhere(bool unsent);
+  void start_recovery(BackendId to, RecoveryPlan plan);
+  RecoveryHeads recovery_heads(const std::string &target);
+  void resend();
+  void note_accepted(const http::ResponseHead &head);
+  void give_streams_a_backend();
+  bool stream_can_wait() const;
+  void let_stream_wait();
+  void on_spliced_head(const http::ResponseHead &head);
+  void take_result(std::string_view data, bool end);
+  void note_event_id();
+
   // exchange_response.cpp
+  void note_status(int status);
   void forward_interim(const http::ResponseHead &head);
   void begin_event_stream(const http::ResponseHead &head);
   void send_client_head(const http::ResponseHead &head);
@@ -237,6 +272,7 @@ class Exchange final : public BackendUser,
   void finished(StreamReason reason);
   void end_own_session(StreamReason reason);
   SessionRegistry::Finish how_finished() const;
+  void park_backend();
   void drop_backend();
   void rearm();
   void arm_for_head();
@@ -262,6 +298,7 @@ class Exchange final : public BackendUser,
   std::unique_ptr<struct ExchangeLegacy> legacy_;  // while a legacy stream's first event is awaited
   std::unique_ptr<struct ExchangeEarly> early_;    // once a slow call got its stream
   std::unique_ptr<struct ExchangeUnopened> unopened_;  // a legacy stream without a session
+  std::unique_ptr<struct ExchangeRecovery> recovery_;  // only with session_recovery
   std::unique_ptr<struct ExchangeLog> log_;            // only where an access log is on
   std::string session_;                                // our id; empty without a session
   std::string request_id_;                             // raw JSON-RPC id, for errors
@@ -365,6 +402,22 @@ struct ExchangeEarly {
   bool headed = false;    // the backend's head came since
   bool json = false;      // and its body travels as one event
   bool in_event = false;  // which has begun
+};
+
+// What an exchange of a session that can be recovered has besides.
+struct ExchangeRecovery {
+  std::string head;  // of the request, raw: it is parsed again when the request is sent again
+  std::string body;  // decoded
+  std::optional<SessionRecovery::Kept> kept;  // the server will hold something because of it
+  std::string uri;                            // of what
+  std::string client_head;            // of an answer that is being judged: serialised, not yet sent
+  std::string answer;                 // its body
+  std::string event_id;               // of the event that passes
+  std::unique_ptr<RpcAnswer> result;  // of an initialize
+  int judged = 0;                     // its status; 0: none is being judged
+  bool whole = false;                 // head and body are all of the request so far
+  bool resent = false;
+  bool splicing = false;  // the stream's new backend has not answered yet
 };
 
 // What the access log shows of a request.

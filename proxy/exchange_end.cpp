@@ -102,6 +102,10 @@ void Exchange::answer(int status, std::string_view content_type, std::string_vie
 }
 
 void Exchange::backend_failed(int status, std::string_view message) {
+  if (recovery_ && recovery_->splicing) {
+    let_stream_wait();
+    return;
+  }
   drop_backend();
   if (kind_ == Kind::management) {
     management_failed();
@@ -149,9 +153,14 @@ void Exchange::on_backend_fault(BackendFault fault, const char *detail) {
       backend_failed(502, "Bad Gateway: the backend did not open the event stream");
     return;
   }
+  if (stream_can_wait()) {
+    let_stream_wait();
+    return;
+  }
   const bool unseen = response_started_ && !flushed_ && !in_session_ && !legacy_;
   if (!response_started_ || unseen) {
-    if (!unseen && try_elsewhere(fault)) return;
+    const bool unsent = backend_->accepted_bytes() == 0;
+    if (!unseen && (try_elsewhere(fault) || recover_elsewhere(unsent))) return;
     worker_.scratch().client_gather.clear();
     chunk_open_ = false;
     legacy_.reset();
@@ -177,7 +186,7 @@ void Exchange::on_backend_fault(BackendFault fault, const char *detail) {
   }
   // A call whose answer can no longer come is told so, unless the client can resume it by event id.
   const bool whole = sse_.between_events() && !(early_ && early_->in_event);
-  const bool hopeless = event_stream_ && is_call_ && !answered_ && !ids_seen_ &&
+  const bool hopeless = event_stream_ && is_call_ && !answered_ && (!ids_seen_ || view_.recovers) &&
                         (kind_ == Kind::session || early_) && method_ == http::Method::post &&
                         whole;
   if (hopeless) {
@@ -322,15 +331,7 @@ SessionRegistry::Finish Exchange::how_finished() const {
 void Exchange::complete() {
   if (phase_ == Phase::done) return;
   phase_ = Phase::done;
-  if (backend_) {
-    BackendPool &pool = worker_.pool(backend_->backend());
-    const bool reusable = backend_->release() && !discard_request_ && kind_ != Kind::management;
-    if (reusable) {
-      pool.put(std::move(backend_), worker_.now(), upstream_->keepalive());
-    } else {
-      worker_.bury(std::move(backend_));
-    }
-  }
+  park_backend();
   finished(end_reason_);
   if (client_ == nullptr) {
     worker_.registry().on_response(session_, request_id_);
@@ -370,6 +371,18 @@ void Exchange::report_closed(StreamReason reason, Millis idle) {
   worker_.counters().add(Counter::stream_bytes, static_cast<int64_t>(body_bytes_));
   log_info("event=stream_closed session={} kind={} reason={} idle_ms={} bytes={}",
            handle_of(session_), to_word(stream_kind_), to_word(reason), idle.count(), body_bytes_);
+}
+
+// The backend's answer is complete: its connection may serve others.
+void Exchange::park_backend() {
+  if (!backend_) return;
+  BackendPool &pool = worker_.pool(backend_->backend());
+  const bool reusable = backend_->release() && !discard_request_ && kind_ != Kind::management;
+  if (reusable) {
+    pool.put(std::move(backend_), worker_.now(), upstream_->keepalive());
+  } else {
+    worker_.bury(std::move(backend_));
+  }
 }
 
 void Exchange::drop_backend() {
@@ -413,7 +426,7 @@ bool Exchange::on_backend_due(MonoTime now) {
     if (!backend_ || !backend_->connecting()) return true;
     if (upstream_ != nullptr) upstream_->note_failure(backend_->backend(), now);
     worker_.note_backend(backend_->backend(), false);
-    if (!try_elsewhere(BackendFault::connect_refused))
+    if (!try_elsewhere(BackendFault::connect_refused) && !recover_elsewhere(true))
       backend_failed(504, "Gateway Timeout: cannot connect");
     return false;
   }

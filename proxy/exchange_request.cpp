@@ -257,6 +257,7 @@ void Exchange::advance(const http::RequestHead *head, std::string_view raw_head,
       if (head == nullptr) head = &reparse();
       decide(*head);
       if (phase_ == Phase::forwarding) {
+        keep_copy(raw_head, pieces);
         dispatch(*head, pieces);
       } else if (phase_ == Phase::restoring || phase_ == Phase::admitting ||
                  phase_ == Phase::opening || phase_ == Phase::unopened) {
@@ -271,6 +272,8 @@ void Exchange::advance(const http::RequestHead *head, std::string_view raw_head,
     case Phase::admitting:
       hold({}, pieces);
       return;
+    case Phase::recovering:
+      return;  // only requests that are complete wait here
     case Phase::forwarding:
       if (discard_request_ || !backend_) return;
       if (scanner_ && !classified_ && scanner_->state() == mcp::RpcScanner::State::unclear &&
@@ -280,6 +283,7 @@ void Exchange::advance(const http::RequestHead *head, std::string_view raw_head,
         refuse_body();
         return;
       }
+      keep_more(pieces);
       send_request({}, {}, pieces);
       if (in_session_ && !classified_) classify();
       return;
@@ -315,6 +319,7 @@ const http::RequestHead &Exchange::reparse() {
 // What was waited for has come.
 void Exchange::go_on() {
   phase_ = Phase::forwarding;
+  keep_copy({}, {});
   dispatch(reparse(), {});
   if (client_ != nullptr) client_->pause_reading(false);
 }
@@ -384,6 +389,7 @@ void Exchange::write_backend_head(const http::RequestHead &head) {
     case Kind::session:
       how.session_rule = http::SessionIdRule::replace;
       how.session_id = view_.backend_session;
+      how.drop_last_event_id = fences_last_event(head);
       break;
     case Kind::initialize:
     case Kind::legacy_open:

@@ -30,12 +30,12 @@ void Exchange::on_backend_head(const http::ResponseHead &head) {
     return;
   }
   if (await_old_stream(head.status)) return;
+  if (recovery_ && recovery_->splicing) {
+    on_spliced_head(head);
+    return;
+  }
   connect_due_ = head_due_ = early_due_ = MonoTime::max();
   if (!resend_.empty()) std::string().swap(resend_);  // an idle stream would keep its bytes
-  if (!early_ && !unopened_) {
-    status_ = head.status;
-    worker_.counters().add(class_counter(status_));
-  }
   if (upstream_ != nullptr) upstream_->note_success(view_.backend);
   worker_.note_backend(view_.backend, true);
   if (!request_complete_) {  // an early answer: what is left of the request is nobody's (2.8)
@@ -43,6 +43,12 @@ void Exchange::on_backend_head(const http::ResponseHead &head) {
     keep_alive_ = false;
     if (client_ != nullptr) client_->pause_reading(false);
   }
+  if (may_be_lost(head.status)) {
+    judge(head);
+    return;
+  }
+  note_status(head.status);
+  if (recovery_ && kind_ == Kind::session) note_accepted(head);
   if (early_) {
     on_early_head(head);
     return;
@@ -73,6 +79,13 @@ void Exchange::on_backend_head(const http::ResponseHead &head) {
     if (kind_ == Kind::listen) open_stream(StreamKind::listen);
   }
   send_client_head(head);
+}
+
+// What the client will see; of an early stream it has seen another one already.
+void Exchange::note_status(int status) {
+  if (early_ || unopened_) return;
+  status_ = status;
+  worker_.counters().add(class_counter(status));
 }
 
 void Exchange::forward_interim(const http::ResponseHead &head) {
@@ -150,6 +163,11 @@ void Exchange::send_client_head(const http::ResponseHead &head) {
     response_started_ = false;  // a foreign endpoint can still be refused
     return;
   }
+  if (recovery_ && recovery_->judged != 0) {
+    recovery_->client_head = text;
+    response_started_ = false;
+    return;
+  }
   Gather &gather = worker_.scratch().client_gather;
   gather.clear();
   gather.add(text);
@@ -157,7 +175,12 @@ void Exchange::send_client_head(const http::ResponseHead &head) {
 }
 
 void Exchange::on_backend_data(std::string_view data) {
+  if (recovery_ && recovery_->judged != 0) {
+    judge_data(data);
+    return;
+  }
   body_bytes_ += data.size();
+  if (recovery_ && recovery_->result) take_result(data, false);
   if (legacy_) {
     hold_legacy(data);
     return;
@@ -241,6 +264,12 @@ void Exchange::on_sse_data(std::string_view piece) {
   (void)scanner_->feed(piece);  // ignoring: asked at the event's end
 }
 
+void Exchange::on_sse_id(std::string_view piece) {
+  if (view_.generation == 0 || !in_session_) return;
+  if (!recovery_) recovery_ = std::make_unique<ExchangeRecovery>();
+  recovery_->event_id.append(piece.substr(0, kEventIdBytesMax - recovery_->event_id.size()));
+}
+
 void Exchange::on_sse_event(const mcp::SseEvent &event, size_t end) {
   if (legacy_ && !legacy_->decided) {
     if (event.comment_only) {
@@ -255,7 +284,10 @@ void Exchange::on_sse_event(const mcp::SseEvent &event, size_t end) {
     }
     return;
   }
-  if (event.has_id) ids_seen_ = true;
+  if (event.has_id) {
+    ids_seen_ = true;
+    if (view_.generation > 0) note_event_id();
+  }
   if (event.has_data && !event.empty_data && in_session_) worker_.registry().on_event(key());
   if (scanner_) {
     note_responses();
@@ -265,6 +297,8 @@ void Exchange::on_sse_event(const mcp::SseEvent &event, size_t end) {
 
 void Exchange::note_responses() {
   for (const mcp::RpcMessage &message : *scanner_) {
+    if (view_.recovers && message.is_request())
+      worker_.registry().on_server_request(key(), message.id, view_.generation);
     if (!message.is_response()) continue;
     worker_.registry().on_response(key(), message.id);
     if (message.id == request_id_) answered_ = true;
@@ -277,6 +311,11 @@ void Exchange::on_backend_end() {
     not_legacy(502);
     return;
   }
+  if (recovery_ && recovery_->judged != 0) {
+    response_complete_ = true;
+    return;
+  }
+  if (recovery_ && recovery_->result) take_result({}, true);
   if (legacy_) {  // ended before its first event: plain after all
     if (!legacy_->decided) release(ReleaseReason::not_legacy);
     response_complete_ = true;
@@ -289,6 +328,10 @@ void Exchange::on_backend_end() {
 
 void Exchange::on_backend_turn_end() {
   if (phase_ == Phase::done || legacy_) return;
+  if (recovery_ && recovery_->judged != 0) {
+    if (response_complete_) end_judging();
+    return;
+  }
   if (client_ == nullptr) {
     worker_.scratch().client_gather.clear();
     if (response_complete_) complete();

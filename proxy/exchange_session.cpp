@@ -136,6 +136,8 @@ void Exchange::enter_session(Kind kind, std::string_view session, const http::Re
     if (view_.transport != transport || stray) {  // an id of another transport is not this one's
       (void)leave_session(SessionRegistry::Finish::answered);  // ignoring: it never was on it
     } else {
+      prepare_recovery();
+      if (expects_messages && view_.generation > 0 && fence_answers()) return;
       if (expects_messages) classify();
       if (method_ == http::Method::get && view_.streams >= settings_->streams_per_session) {
         (void)leave_session(SessionRegistry::Finish::answered);  // ignoring: it never was a stream
@@ -163,6 +165,7 @@ void Exchange::classify() {
   if (scanner_ && !request_complete_ && scanner_->state() == mcp::RpcScanner::State::more) return;
   classified_ = true;
   if (scanner_) {
+    if (recovery_) note_kept();
     worker_.registry().classify(key(), ref(), {scanner_->begin(), scanner_->size()});
     if (request_id_.empty() && !scanner_->batch()) request_id_ = scanner_->first().id;
     worker_.give_scanner(std::move(scanner_));
@@ -232,6 +235,7 @@ void Exchange::decide_again() {
   const http::RequestHead &head = reparse();
   decide(head);
   if (phase_ == Phase::forwarding) {
+    keep_copy({}, {});
     dispatch(head, {});
   } else if (phase_ == Phase::refusing && identified(0)) {
     refuse_session_not_found();
@@ -345,7 +349,7 @@ void Exchange::opening_answered(const http::ResponseHead &head) {
     worker_.delete_at_backend({view_.backend, opening_->target, backend_session});
     release(ReleaseReason::client_gone);
   } else {
-    (void)bind(backend_session);  // ignoring: a refusal has been given
+    if (bind(backend_session)) keep_opening(head);
   }
 }
 

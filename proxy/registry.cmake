@@ -4,7 +4,9 @@ hf_library(hf_proxy_registry
   backend_claims.cpp
   backend_directory.cpp
   session_record.cpp
+  session_recovery.cpp
   session_registry.cpp
+  session_registry_recovery.cpp
   session_shard.cpp
   worker_mailbox.cpp
   LINK hf_common hf_link hf_proxy_mcp)

@@ -171,4 +171,12 @@ std::vector<ExchangeRef> SessionRecord::exchanges() const {
   return refs;
 }
 
+std::vector<ExchangeRef> SessionRecord::open_streams() const {
+  std::vector<ExchangeRef> refs;
+  for (const Running &running : running_) {
+    if (running.stream) refs.push_back(running.ref);
+  }
+  return refs;
+}
+
 }  // namespace holdfast::proxy

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "proxy/activity_rules.h"
 #include "proxy/mcp/rpc_scanner.h"
 #include "proxy/session_registry.h"
+#include "proxy/session_upkeep.h"
 
 namespace holdfast::proxy {
 
@@ -84,11 +86,15 @@ class SessionRecord {
   // In doubt a session was used: who handed it back does not know.
   void set_used() { used_ = true; }
   std::vector<ExchangeRef> exchanges() const;
+  std::vector<ExchangeRef> open_streams() const;
   void restore_requests(int64_t requests) { requests_ = requests; }
 
-  SessionIdentity identity;    // its `id` is empty: the id is the key of the shard's map
-  uint32_t policy = 0;         // index into the shard's rules
-  uint32_t dirty_at = kClean;  // index into Shard::dirty
+  SessionRecovery *recovery() const { return upkeep ? upkeep->recovery.get() : nullptr; }
+
+  SessionIdentity identity;               // its `id` is empty: the id is the key of the shard's map
+  std::unique_ptr<SessionUpkeep> upkeep;  // null in locations that ask for nothing of it
+  uint32_t policy = 0;                    // index into the shard's rules
+  uint32_t dirty_at = kClean;             // index into Shard::dirty
   MonoTime watched_until = Pending::kWhileExchangeRuns;  // key in Shard::watched, unless that
   int32_t streams_told = 0;  // as sessiond has been told: messages on their way not yet counted
   bool persistent = false;

@@ -38,13 +38,7 @@ bool SessionRegistry::begin(const SessionKeyView &key, std::string_view user, Ex
   SessionRecord *record = shard.find(key);
   if (record == nullptr || !equal_constant_time(record->identity.user, user)) return false;
   record->begin(exchange, expects_messages);
-  out.key_hash = key.hash;
-  out.transport = record->identity.transport;
-  out.backend = record->identity.backend;
-  out.streams = record->streams();
-  out.awaits_initialize = record->awaits_initialize();
-  out.life = {record->persistent, shard.rules_of(*record).timeout()};
-  out.backend_session.assign(record->identity.backend_session);
+  shard.show(*record, key.hash, out);
   return true;
 }
 

@@ -32,19 +32,15 @@
 #include "common/link_messages.h"
 #include "proxy/backend_claims.h"
 #include "proxy/backend_directory.h"
+#include "proxy/exchange_ref.h"
 #include "proxy/mcp/rpc_scanner.h"
 #include "proxy/session_key.h"
+#include "proxy/session_recovery.h"
 
 namespace holdfast::proxy {
 
-// Names one running exchange: the worker that owns it and its number there (never reused).
-struct ExchangeRef {
-  uint32_t worker = 0;
-  uint64_t exchange = 0;
-  bool operator==(const ExchangeRef &) const = default;
-};
-
-// What never changes about a session.
+// What makes a session what it is. Nothing of it changes but where the session lives: a recovery
+// gives it another backend session, maybe at another backend.
 struct SessionIdentity {
   std::string id;
   std::string user = "-";
@@ -74,6 +70,29 @@ struct SessionView {
   int64_t streams = 0;             // open when the request began
   bool awaits_initialize = false;  // sse: no initialize has come yet, and one has to
   SessionLife life;
+  uint32_t generation = 0;    // of the backend session
+  bool recovers = false;      // it can be opened again
+  bool streams_wait = false;  // some of its event streams have no backend behind them
+};
+
+// What opening a session's backend session again takes.
+struct RecoveryPlan {
+  std::string target;
+  std::string initialize;
+  uint64_t result = 0;
+  std::vector<std::string> replays;
+};
+// The session's event streams that stand without a backend, and where theirs is asked for.
+struct WaitingStreams {
+  std::string target;
+  std::vector<ExchangeRef> streams;
+};
+// Who is to hear of a recovery: the requests that wait, and the session's open event streams.
+struct RecoveredSession {
+  bool shared = false;  // the new backend session is another user's: nothing was changed
+  uint32_t generation = 0;
+  std::vector<ExchangeRef> waiting;
+  std::vector<ExchangeRef> streams;
 };
 
 // What is left to do when a session has ended: its running exchanges are to be finished, its
@@ -151,6 +170,36 @@ class SessionRegistry {
   std::optional<EndedSession> end(std::string_view session, EndReason reason,
                                   std::string_view user = {});
 
+  // ---- recovery (workers); for sessions that are unknown or cannot be recovered nothing happens
+  // --
+
+  // Fills `out` as begin() does, without beginning anything; false when the session is unknown.
+  bool look(const SessionKeyView &key, SessionView &out) const;
+  // The session can be opened again with this body of its initialize, once its result is known.
+  void keep_initialize(const SessionKeyView &key, std::string body);
+  void keep_result(const SessionKeyView &key, uint64_t fingerprint);
+  // `seen`: the generation that was found lost. With `lead` fills `plan`.
+  SessionRecovery::Start start_recovery(const SessionKeyView &key, std::optional<ExchangeRef> who,
+                                        uint32_t seen, RecoveryPlan &plan);
+  // The lead's word: the session lives at `backend` under this id from now on; nullopt: it has
+  // ended meanwhile.
+  std::optional<RecoveredSession> finish_recovery(const SessionKeyView &key, BackendId backend,
+                                                  std::string_view backend_session);
+  // The lead's other word. Gives who waits.
+  std::vector<ExchangeRef> fail_recovery(const SessionKeyView &key);
+  Millis recovery_rest(const SessionKeyView &key) const;
+  // See SessionRecovery.
+  void remember(const SessionKeyView &key, SessionRecovery::Kept kind, std::string_view uri,
+                std::string body);
+  void on_server_request(const SessionKeyView &key, std::string_view raw_id, uint32_t generation);
+  bool answers_the_lost(const SessionKeyView &key, std::string_view raw_id);
+  void on_event_id(const SessionKeyView &key, std::string_view event_id, uint32_t generation);
+  bool may_resume_after(const SessionKeyView &key, std::string_view event_id) const;
+  // An event stream stands without a backend. Streams that do are taken by whoever can give them
+  // one.
+  void stream_waits(const SessionKeyView &key);
+  WaitingStreams take_waiting_streams(const SessionKeyView &key);
+
   // ---- control thread ----
 
   // The check and the drop in one step: ends the session if it has been idle for at least
@@ -190,6 +239,8 @@ class SessionRegistry {
   struct Shard;
   static constexpr size_t kShards = 256;  // few of a busy machine's threads meet in one
   Shard &shard_of(uint64_t hash) const;
+  template <class Use>
+  auto with_recovery(const SessionKeyView &key, Use use) const;
   // nullopt: the id is already here, or the backend session is another user's.
   std::optional<SessionLife> add(class SessionRecord record);
 

@@ -4,6 +4,21 @@
 
 namespace holdfast::proxy {
 
+void SessionRegistry::Shard::show(const SessionRecord &record, uint64_t key_hash,
+                                  SessionView &out) const {
+  const SessionRecovery *const recovery = record.recovery();
+  out.key_hash = key_hash;
+  out.transport = record.identity.transport;
+  out.backend = record.identity.backend;
+  out.streams = record.streams();
+  out.awaits_initialize = record.awaits_initialize();
+  out.life = {record.persistent, rules_of(record).timeout()};
+  out.backend_session.assign(record.identity.backend_session);
+  out.generation = recovery != nullptr ? recovery->generation() : 0;
+  out.recovers = recovery != nullptr;
+  out.streams_wait = recovery != nullptr && recovery->streams_wait;
+}
+
 uint32_t SessionRegistry::Shard::rules_index(std::string_view policy) const {
   const auto at = std::find_if(rules.begin(), rules.end(),
                                [&](const ActivityRules &r) { return r.name() == policy; });

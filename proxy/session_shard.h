@@ -41,6 +41,7 @@ struct alignas(64) SessionRegistry::Shard {
     return at == sessions.end() ? nullptr : &at->second;
   }
   const ActivityRules &rules_of(const SessionRecord &record) const { return rules[record.policy]; }
+  void show(const SessionRecord &record, uint64_t key_hash, SessionView &out) const;
   uint32_t rules_index(std::string_view policy) const;  // 0 for a name that is gone
 
   // sessiond is to hear of this session with the next activity report.

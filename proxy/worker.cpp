@@ -62,6 +62,7 @@ Worker::~Worker() {
   // Everything that refers to the loop goes before the loop does.
   acceptors_.clear();
   calls_.clear();
+  recoveries_.clear();
   adopted_.clear();
   clients_.clear();
   graveyard_.clear();
@@ -247,6 +248,32 @@ void Worker::call_done(BackendCall &call) {
   start_call(next);
 }
 
+void Worker::recover(RecoveryOrder order) {
+  if (recoveries_.size() < kRecoveriesMax) {
+    start_recovery(std::move(order));
+  } else {
+    recoveries_waiting_.push_back(std::move(order));
+  }
+}
+
+void Worker::start_recovery(RecoveryOrder order) {
+  auto call = std::make_unique<RecoveryCall>(*this, std::move(order));
+  RecoveryCall *key = call.get();
+  recoveries_.emplace(key, std::move(call));
+  key->start();
+}
+
+void Worker::call_done(RecoveryCall &call) {
+  const auto at = recoveries_.find(&call);
+  if (at == recoveries_.end()) return;
+  bury(std::move(at->second));
+  recoveries_.erase(at);
+  if (recoveries_waiting_.empty()) return;
+  RecoveryOrder next = std::move(recoveries_waiting_.front());
+  recoveries_waiting_.pop_front();
+  start_recovery(std::move(next));
+}
+
 OwnHealth Worker::own_health(std::string_view target, bool users) {
   if (target == "/live") return {200, R"({"status":"ok"})"};
   if (target == "/ready") {
@@ -407,6 +434,16 @@ void Worker::on_message(RestoreDone &) {
     Exchange *exchange = find(id);
     if (exchange != nullptr) exchange->on_restored();
   }
+}
+
+void Worker::on_message(RecoveryDone &message) {
+  Exchange *exchange = find(message.exchange);
+  if (exchange != nullptr) exchange->on_recovery(message);
+}
+
+void Worker::on_message(SpliceStream &message) {
+  Exchange *exchange = find(message.exchange);
+  if (exchange != nullptr) exchange->splice(message);
 }
 
 void Worker::on_message(SwapConfig &message) {

@@ -26,6 +26,7 @@
 #include "proxy/legacy_streams.h"
 #include "proxy/mcp/rpc_scanner.h"
 #include "proxy/net/timer_wheel.h"
+#include "proxy/recovery_call.h"
 #include "proxy/upstream.h"
 #include "proxy/worker_mailbox.h"
 #include "proxy/worker_parts.h"
@@ -38,6 +39,8 @@ class SessionRegistry;
 inline constexpr size_t kAdoptedMax = 1024;  // answers drained for clients that left, per worker
 inline constexpr size_t kCallsMax = 64;      // backend DELETEs under way at once, per worker
 inline constexpr size_t kCallsWaitingMax = 1 << 16;
+inline constexpr size_t kRecoveriesMax = 64;  // conversations under way at once, per worker; those
+                                              // that wait are no more than requests that do
 inline constexpr std::string_view kViaName = "holdfast";
 
 // What all workers share; borrowed, outlives every worker.
@@ -116,6 +119,8 @@ class Worker {
   BackendId management_backend();  // sessiond's HTTP socket; kNoBackend when there is none
   void delete_at_backend(DeleteAtBackend order);
   void call_done(BackendCall &call);
+  void recover(RecoveryOrder order);
+  void call_done(RecoveryCall &call);
   OwnHealth own_health(std::string_view target, bool users);
   // The last word of whoever tried a backend; a change is told to sessiond at once.
   void note_backend(BackendId backend, bool up);
@@ -146,6 +151,8 @@ class Worker {
   void on_message(FinishExchange &message);
   void on_message(DeleteAtBackend &message);
   void on_message(RestoreDone &message);
+  void on_message(RecoveryDone &message);
+  void on_message(SpliceStream &message);
   void on_message(SwapConfig &message);
   void on_message(DrainWorker &message);
   void on_message(StopWorker &message);
@@ -156,6 +163,7 @@ class Worker {
   void pause_accepting(bool paused);
   void connection_closed();
   void start_call(const DeleteAtBackend &order);
+  void start_recovery(RecoveryOrder order);
   void stop_streams();
   Exchange *find(uint64_t id) noexcept;
   static void on_tick_c(evutil_socket_t, short, void *self) noexcept;
@@ -179,6 +187,8 @@ class Worker {
   std::unordered_map<uint64_t, std::unique_ptr<Exchange>> adopted_;
   std::unordered_map<BackendCall *, std::unique_ptr<BackendCall>> calls_;
   std::deque<DeleteAtBackend> calls_waiting_;
+  std::unordered_map<RecoveryCall *, std::unique_ptr<RecoveryCall>> recoveries_;
+  std::deque<RecoveryOrder> recoveries_waiting_;
   std::vector<Exchange *> slots_;  // by the slot bits of an exchange's number
   std::vector<uint32_t> free_slots_;
   std::vector<uint64_t> awaiting_restoration_;

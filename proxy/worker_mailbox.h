@@ -62,6 +62,19 @@ struct DeleteAtBackend {
 // sessiond has handed back everything it had for us (or its time is up): unknown ids may be
 // refused.
 struct RestoreDone {};
+// What this exchange waited for is over: the session can be used again, or `status` is its answer.
+struct RecoveryDone {
+  uint64_t exchange = 0;
+  int status = 0;         // 0: recovered
+  std::string challenge;  // WWW-Authenticate that goes with a 401
+};
+// The session lives in a backend session of this generation: an event stream of the client goes on
+// with this request to its backend.
+struct SpliceStream {
+  uint64_t exchange = 0;
+  uint32_t generation = 0;
+  std::string request;
+};
 struct SwapConfig {
   std::shared_ptr<const Config> config;
   std::vector<UniqueFd> listener_fds;  // parallel to Config's listens; closed with the message
@@ -73,8 +86,9 @@ struct StopWorker {
   bool graceful = false;
 };
 
-using WorkerMessage = std::variant<AdmitAnswer, FinishExchange, DeleteAtBackend, RestoreDone,
-                                   SwapConfig, DrainWorker, StopWorker, OpenLegacy, LegacyOpened>;
+using WorkerMessage =
+    std::variant<AdmitAnswer, FinishExchange, DeleteAtBackend, RestoreDone, RecoveryDone,
+                 SpliceStream, SwapConfig, DrainWorker, StopWorker, OpenLegacy, LegacyOpened>;
 
 class WorkerMailbox {
  public:

@@ -41,6 +41,7 @@ struct RequestForwarding {
   std::string_view scheme = {};          // "http" or "https": X-Forwarded-Proto
   std::string_view via = {};             // pseudonym; empty: no Via is added
   std::span<const ExtraField> set = {};  // override fields of the same name; a Host here wins too
+  bool leave_open = false;  // neither framing nor the blank line: the caller ends the head itself
 };
 void write_request_head(std::string &out, const RequestHead &head, const RequestForwarding &how);
 

@@ -22,6 +22,7 @@ class RequestWriter {
     }
     write_own_fields();
     overrides_.write(out_);
+    if (how_.leave_open) return;
     write_framing();
     out_.text("\r\n");
   }

@@ -152,6 +152,8 @@ void SseScanner::on_value(std::string_view piece, SseSink &sink) {
   if (field_ == Field::data) {
     event_.empty_data = false;
     sink.on_sse_data(piece);
+  } else if (field_ == Field::id) {
+    sink.on_sse_id(piece);
   } else if (field_ == Field::event && !event_.name_long) {
     if (piece.size() > kSseEventNameBytesMax - event_name_size_) {
       event_.name_long = true;

@@ -27,12 +27,15 @@ struct SseEvent {
   bool name_long = false;
 };
 
-// Receives what the scanner finds, in order. Neither call may feed the scanner.
+// Receives what the scanner finds, in order. No call may feed the scanner.
 class SseSink {
  public:
   virtual ~SseSink() = default;
   // Bytes of data field values of the current event; lines of one event are joined by "\n" pieces.
   virtual void on_sse_data(std::string_view piece) = 0;
+  // Bytes of the current event's id. An event may have several "id:" lines; few senders do, and
+  // then their values come one after the other.
+  virtual void on_sse_id(std::string_view) {}
   // The event is complete. `end`: offset in the fed input just after its blank line's first
   // line-end byte that decided it (everything before it belongs to this or earlier events).
   virtual void on_sse_event(const SseEvent &event, size_t end) = 0;

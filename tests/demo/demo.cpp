@@ -41,7 +41,7 @@ Demo::Demo(Key, const Options &options)
       exchanges_(streams_, sessions_),
       notices_(streams_, sessions_),
       tools_(later_, sessions_, exchanges_, notices_),
-      rpc_(sessions_, tools_, notices_),
+      rpc_(options_, sessions_, tools_, notices_),
       streamable_(options_, sessions_, streams_, exchanges_, rpc_),
       modern_(streams_, exchanges_, notices_, rpc_),
       legacy_(options_, sessions_, streams_, exchanges_, rpc_),

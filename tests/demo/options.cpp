@@ -98,6 +98,17 @@ Result<void> set_refuse(Options &options, std::string_view value) {
   return {};
 }
 
+Result<void> set_unknown(Options &options, std::string_view value) {
+  if (value != "400" && value != "404") return bad("unknown-session", value, "400 or 404");
+  options.unknown_session = value == "400" ? 400 : 404;
+  return {};
+}
+
+Result<void> set_version(Options &options, std::string_view value) {
+  options.version = value;
+  return {};
+}
+
 Result<void> set_die_after(Options &options, std::string_view value) {
   const auto n = number(value, UINT64_MAX);
   if (!n) return bad("die-after", value, "a number of POSTs");
@@ -127,6 +138,9 @@ constexpr OptionRow kOptions[] = {
     {"keepalive-ms", "N", "send an SSE comment on every open stream each N ms", set_keepalive},
     {"delay-ms", "N", "look at a POST only N ms after it arrived", set_delay},
     {"refuse-initialize", "STATUS", "answer initialize with this HTTP status", set_refuse},
+    {"unknown-session", "400|404", "how requests of an unknown session are answered (404)",
+     set_unknown},
+    {"version", "TEXT", "version in serverInfo (1)", set_version},
     {"die-after", "N", "exit without an answer at the POST after the Nth", set_die_after},
     {"help", nullptr, "show this text", set_help},
 };

@@ -24,8 +24,10 @@ struct Options {
   Millis keepalive{0};                             // SSE comments on every stream; 0: none
   Millis delay{0};                                 // before any POST is looked at
   int refuse_initialize = 0;                       // HTTP status for initialize; 0: accept
-  std::optional<uint64_t> die_after_posts_count;   // the next POST ends the process unanswered
-  bool help = false;                               // print usage() and exit 0
+  int unknown_session = 404;  // what an unknown session id gets; 400: as some do
+  std::string version = "1";  // of serverInfo
+  std::optional<uint64_t> die_after_posts_count;  // the next POST ends the process unanswered
+  bool help = false;                              // print usage() and exit 0
 };
 
 // Errc::config with a message that names the option and the value.

@@ -25,6 +25,7 @@ const Rpc::Row Rpc::kRows[] = {
     {"resources/read", true, true, &Rpc::read_resource},
     {"resources/subscribe", true, false, &Rpc::subscribe},
     {"resources/unsubscribe", true, false, &Rpc::unsubscribe},
+    {"logging/setLevel", true, false, &Rpc::set_level},
 };
 
 bool is_request(const json_t *message) {
@@ -61,10 +62,10 @@ void Rpc::initialize(Call call) {
     version = kVersions.back();
   }
   tools_.finish(
-      call, JsonPtr(json_pack("{s:o, s:{s:{s:b}, s:{s:b}}, s:{s:s, s:s}}", "protocolVersion",
+      call, JsonPtr(json_pack("{s:o, s:{s:{s:b}, s:{s:b}, s:{}}, s:{s:s, s:o}}", "protocolVersion",
                               text_json(version).release(), "capabilities", "tools", "listChanged",
-                              0, "resources", "subscribe", 1, "serverInfo", "name", "holdfast-demo",
-                              "version", "1")));
+                              0, "resources", "subscribe", 1, "logging", "serverInfo", "name",
+                              "holdfast-demo", "version", text_json(options_.version).release())));
 }
 
 void Rpc::discover(Call call) {
@@ -106,6 +107,12 @@ void Rpc::unsubscribe(Call call) {
   if (session != nullptr) {
     session->subscriptions.erase(std::string(text_member(call.params.get(), "uri")));
   }
+  tools_.finish(call, JsonPtr(json_object()));
+}
+
+void Rpc::set_level(Call call) {
+  Session *session = sessions_.find(call.session);
+  if (session != nullptr) session->log_level = text_member(call.params.get(), "level");
   tools_.finish(call, JsonPtr(json_object()));
 }
 

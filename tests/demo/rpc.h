@@ -3,14 +3,15 @@
 
 #include <string_view>
 
+#include "tests/demo/options.h"
 #include "tests/demo/tools.h"
 
 namespace holdfast::demo {
 
 class Rpc {
  public:
-  Rpc(Sessions &sessions, Tools &tools, Notices &notices)
-      : sessions_(sessions), tools_(tools), notices_(notices) {}
+  Rpc(const Options &options, Sessions &sessions, Tools &tools, Notices &notices)
+      : options_(options), sessions_(sessions), tools_(tools), notices_(notices) {}
 
   // Whether the era has the method; the sessionless one answers 404 otherwise.
   static bool knows(std::string_view method, bool modern);
@@ -38,7 +39,9 @@ class Rpc {
   void read_resource(Call call);
   void subscribe(Call call);
   void unsubscribe(Call call);
+  void set_level(Call call);
 
+  const Options &options_;
   Sessions &sessions_;
   Tools &tools_;
   Notices &notices_;

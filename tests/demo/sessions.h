@@ -20,6 +20,7 @@ struct Session {
   bool legacy = false;
   StreamId stream = 0;  // its GET or legacy stream; 0 when none is open
   std::set<std::string> subscriptions;
+  std::string log_level;
   int64_t next_request_id = 0;  // of our own requests to the client
   uint64_t last_event = 0;      // number of the newest event in `history`
   std::deque<std::string> history;

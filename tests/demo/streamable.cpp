@@ -85,6 +85,14 @@ Session *Streamable::require_session(evhttp_request *req) {
   }
   Session *session = sessions_.find(*id);
   if (session == nullptr || session->legacy) {
+    if (options_.unknown_session == 400) {  // as server-everything does, without any id
+      send_json(
+          req, 400,
+          JsonPtr(json_pack("{s:s, s:{s:i, s:s}}", "jsonrpc", "2.0", "error", "code", kErrorServer,
+                            "message", "Bad Request: No valid session ID provided"))
+              .get());
+      return nullptr;
+    }
     send_rpc_error(req, 404, kErrorSession, "Session not found");
     return nullptr;
   }

@@ -132,11 +132,12 @@ HF_TEST(every_setting_of_a_location_is_read) {
           "proxy_send_timeout 3s; proxy_set_header X-A \"v$remote_addr-$http_x_b\"; "
           "proxy_buffering off;"
           "legacy_sse on; legacy_sse_initialize_first off; legacy_sse_waiting 7;"
-          "early_stream 10s; session_recovery off; backend_ping off;")
+          "early_stream 10s; session_recovery on; backend_ping off;")
           .config();
   const ProxySettings &settings = config.servers[0].locations[0].settings;
   HF_EQ(settings.sse_heartbeat.count(), 0);
   HF_EQ(settings.early_stream.count(), 10'000);
+  HF_CHECK(settings.session_recovery);
   HF_CHECK(settings.session_user.kind == SessionUser::Kind::header);
   HF_EQ(settings.session_user.header, std::string("x-user"));
   HF_EQ(settings.session_policy, std::string("ci"));
@@ -437,7 +438,7 @@ HF_TEST(connection_with_an_empty_value_is_what_the_proxy_does_anyway) {
 }
 
 HF_TEST(what_this_version_does_not_do_is_refused_when_switched_on) {
-  for (const char *line : {"session_recovery on;", "backend_ping 30s;", "session_user jwt sub;"}) {
+  for (const char *line : {"backend_ping 30s;", "session_user jwt sub;"}) {
     HF_SAYS(in_location(line), "is not supported by this version");
   }
   HF_SAYS(in_location("proxy_buffering on;"), "never buffers");

@@ -16,8 +16,10 @@ namespace {
 thread_local ScriptedBackend *current_backend = nullptr;
 
 // A socket bound to a free port of 127.0.0.1.
-UniqueFd bound_socket(uint16_t &port) {
+UniqueFd bound_socket(uint16_t &port, bool shared = false) {
   UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const int on = shared ? 1 : 0;
+  (void)setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);  // ignoring: bind tells
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -180,6 +182,6 @@ std::string ScriptedBackend::failure() const {
   return failure_;
 }
 
-RefusingPort::RefusingPort() : fd_(bound_socket(port_)) {}
+RefusingPort::RefusingPort() : fd_(bound_socket(port_, true)) {}
 
 }  // namespace holdfast::test

@@ -87,6 +87,8 @@ class ScriptedBackend {
 };
 
 // A port of 127.0.0.1 nobody listens on, kept bound while the object lives: connecting is refused.
+// A program that asks for this very port (with SO_REUSEADDR) gets it, and may come and go: nobody
+// else is given it meanwhile.
 class RefusingPort {
  public:
   RefusingPort();
