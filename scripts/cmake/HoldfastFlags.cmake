@@ -31,6 +31,11 @@ else()
     endif()
   endif()
   target_link_options(holdfast_flags INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack)
+  if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+    # The C start files of Debian carry no mark, and without one for all the linker leaves it out; a
+    # shadow stack asks nothing of them.
+    target_link_options(holdfast_flags INTERFACE -Wl,-z,shstk)
+  endif()
 endif()
 if(HOLDFAST_FUZZ)
   # Our libraries report their branches too; without this libFuzzer would see only the target's own
