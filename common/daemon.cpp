@@ -25,6 +25,31 @@ Error io_error(const std::string &what) {
   return Error{Errc::io, error, what + ": " + std::strerror(error)};
 }
 
+// Neither a core dump nor a tracer gets at the tokens in memory.
+void hide_memory() {
+#if !defined(HOLDFAST_SANITIZED)
+  // Leak checkers need to trace us; ignoring: it only hardens.
+  (void)::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+#endif
+}
+
+// Every id is the new one, and the old ones are refused.
+bool gave_up_for_good(uid_t uid, gid_t gid) {
+  uid_t real_uid = 0;
+  uid_t effective_uid = 0;
+  uid_t saved_uid = 0;
+  gid_t real_gid = 0;
+  gid_t effective_gid = 0;
+  gid_t saved_gid = 0;
+  if (::getresuid(&real_uid, &effective_uid, &saved_uid) != 0 ||
+      ::getresgid(&real_gid, &effective_gid, &saved_gid) != 0)
+    return false;
+  const bool all_new = real_uid == uid && effective_uid == uid && saved_uid == uid &&
+                       real_gid == gid && effective_gid == gid && saved_gid == gid;
+  return all_new &&
+         (uid == 0 || (::setuid(0) != 0 && ::setgid(0) != 0 && ::setgroups(0, nullptr) != 0));
+}
+
 }  // namespace
 
 Result<std::unique_ptr<PidFile>> PidFile::create(const std::string &path) {
@@ -69,10 +94,9 @@ void harden_process() {
   (void)::umask(077);
   const rlimit none{0, 0};
   (void)::setrlimit(RLIMIT_CORE, &none);  // ignoring: PR_SET_DUMPABLE does it as well
-#if !defined(HOLDFAST_SANITIZED)
-  // Leak checkers need to trace us; ignoring: it only hardens.
-  (void)::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-#endif
+  // No program is ever executed; ignoring: drop_privileges() insists on it.
+  (void)::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  hide_memory();
 }
 
 Result<void> drop_privileges(const RunAs &who) {
@@ -91,8 +115,9 @@ Result<void> drop_privileges(const RunAs &who) {
       ::setresuid(uid, uid, uid) != 0) {
     return io_error("cannot become user " + who.user);
   }
-  if (uid != 0 && ::setuid(0) == 0)
+  if (!gave_up_for_good(uid, gid))
     return Error{Errc::io, 0, "privileges could be regained: refusing to go on"};
+  hide_memory();  // a new user makes the kernel decide anew
   return {};
 }
 

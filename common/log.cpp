@@ -12,7 +12,7 @@
 #include <memory>
 #include <mutex>
 
-#include "common/unique_fd.h"
+#include "common/log_file.h"
 
 namespace holdfast {
 namespace {
@@ -31,6 +31,16 @@ class AppendSink final : public spdlog::sinks::base_sink<std::mutex> {
       return Error{Errc::io, errno, "cannot reopen log " + target_ + ": " + std::strerror(errno)};
     file_ = std::move(fresh);
     return {};
+  }
+
+  void take(UniqueFd file) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    file_ = std::move(file);
+  }
+
+  int descriptor() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return file_.get();
   }
 
  protected:
@@ -84,6 +94,10 @@ Result<void> log_open(const std::string &target, LogLevel level) {
 }
 
 Result<void> log_reopen() { return state().sink->reopen(); }
+
+void log_take(UniqueFd file) { state().sink->take(std::move(file)); }
+
+int log_descriptor() { return state().sink->descriptor(); }
 
 void log_prefix(std::string_view program) {
   state().program = program;

@@ -106,35 +106,29 @@ void append_json(std::string &out, const AccessRecord &r) {
 
 }  // namespace
 
-int LogFiles::open(const std::string &path) {
+Result<UniqueFd> LogFiles::open(const std::string &path) {
+  UniqueFd fd(::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640));
+  if (!fd) return Error{Errc::io, errno, "cannot open log " + path + ": " + std::strerror(errno)};
+  return fd;
+}
+
+void LogFiles::take(const std::string &path, UniqueFd fd) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  for (const auto &file : files_) {
+    if (file->path != path) continue;
+    // Under the same number, since a worker may be about to write to it.
+    (void)::dup3(fd.get(), file->fd.get(), O_CLOEXEC);  // ignoring: both are open
+    return;
+  }
+  files_.push_back(std::make_unique<File>(File{path, std::move(fd)}));
+}
+
+int LogFiles::descriptor(const std::string &path) const {
   const std::lock_guard<std::mutex> lock(mutex_);
   for (const auto &file : files_) {
     if (file->path == path) return file->fd.get();
   }
-  auto file = std::make_unique<File>();
-  file->path = path;
-  file->fd.reset(::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640));
-  if (!file->fd)
-    log_error("event=access_log_failed path={} error={}", quoted(path),
-              quoted(std::strerror(errno)));
-  files_.push_back(std::move(file));
-  return files_.back()->fd.get();
-}
-
-void LogFiles::reopen() {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  for (const auto &file : files_) {
-    UniqueFd fresh(::open(file->path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640));
-    if (!fresh) {
-      log_error("event=access_log_failed path={} error={}", quoted(file->path),
-                quoted(std::strerror(errno)));
-    } else if (file->fd) {
-      // Under the same number: workers that write meanwhile lose nothing.
-      (void)::dup3(fresh.get(), file->fd.get(), O_CLOEXEC);  // ignoring: both are open
-    } else {
-      file->fd = std::move(fresh);
-    }
-  }
+  return -1;
 }
 
 void AccessWriter::write(const AccessRecord &record) {
@@ -155,7 +149,7 @@ void AccessWriter::write(const AccessRecord &record) {
 
 void AccessWriter::flush() {
   if (buffer_.empty()) return;
-  const int fd = files_.open(spec_.path);
+  const int fd = files_.descriptor(spec_.path);
   // ignoring: a log that cannot be written must not stop the service
   if (fd >= 0) (void)!::write(fd, buffer_.data(), buffer_.size());
   buffer_.clear();

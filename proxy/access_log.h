@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/clock.h"
+#include "common/result.h"
 #include "common/unique_fd.h"
 #include "proxy/config.h"
 
@@ -35,19 +36,24 @@ struct AccessRecord {
   WallTime time{};
 };
 
-// Open log files by path, shared by the workers; appended to with one write a flush.
+// Access logs by path, shared by the workers; appended to with one write a flush. The master opens
+// them: its child may open nothing, and the user it runs as need not be able to.
 class LogFiles {
  public:
-  // The descriptor to append to; -1 when the file cannot be opened (told once, on stderr's log).
-  int open(const std::string &path);
-  void reopen();
+  // Opens `path` to append to, and makes it. Errc::io.
+  static Result<UniqueFd> open(const std::string &path);
+
+  // From now on lines for `path` go to `fd`. Workers that write meanwhile lose nothing.
+  void take(const std::string &path, UniqueFd fd);
+  // The descriptor to append to; -1 when there is none (the master has told why).
+  int descriptor(const std::string &path) const;
 
  private:
   struct File {
     std::string path;
     UniqueFd fd;
   };
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::vector<std::unique_ptr<File>> files_;
 };
 

@@ -11,6 +11,7 @@
 #include "common/daemon.h"
 #include "common/json.h"
 #include "common/log.h"
+#include "common/sandbox.h"
 #include "proxy/master.h"
 
 namespace holdfast::proxy {
@@ -40,8 +41,12 @@ int start(const CommandLine &line, const ConfRequest &request) {
   bundle.request = request;
   LiveConfSource source(&bundle);
   LoadedConf<Config> loaded = load_config(request, source);
-  if (line.test || line.dump)
-    return print_conf_test(kProgram, line, request, loaded.tree, loaded.report);
+  if (line.test || line.dump) {
+    const int code = print_conf_test(kProgram, line, request, loaded.tree, loaded.report);
+    if (code == 0 && !line.quiet)
+      (void)std::fputs(sandbox_notice(kProgram, loaded.config->sandbox).c_str(), stderr);
+    return code;
+  }
   print_findings(kProgram, loaded.tree, loaded.report);
   if (!loaded.config) return 1;
   if (line.signal) return signal_master(*loaded.config, *line.signal);

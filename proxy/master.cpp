@@ -13,6 +13,7 @@
 
 #include "common/limits.h"
 #include "common/log.h"
+#include "proxy/log_handover.h"
 #include "proxy/serving.h"
 
 namespace holdfast::proxy {
@@ -127,6 +128,7 @@ Result<void> Master::configure_child() {
   const ConfBundle &bundle = next_config_ ? next_bundle_ : bundle_;
   const Result<UniqueFd> memory = make_memory_file(bundle.serialise());
   if (!memory) return memory.error();
+  if (auto sent = hand_over_logs(channel_.get(), config, Logs::access); !sent) return sent;
   const std::vector<int> fds = sockets_.fds(config, workers_);
   size_t sent = 0;
   while (fds.size() - sent > kMasterFdsMax - 1) {
@@ -189,8 +191,8 @@ void Master::on_signal(int signal) {
       const Result<void> reopened = log_reopen();
       if (!reopened)
         log_error("event=log_reopen_failed detail={}", quoted(reopened.error().message));
-      (void)send_message(channel_.get(), MasterWord::reopen,
-                         0);  // ignoring: a dying child reopens anyway
+      (void)hand_over_logs(channel_.get(), *config_,
+                           Logs::all);  // ignoring: a new child gets them anyway
       return;
     }
     case SIGQUIT:

@@ -18,7 +18,7 @@ enum class MasterWord : uint8_t {
   configure,  // fds: the bundle, then listeners × workers; `number`: workers
   listeners,  // fds: more listeners of the next configure (a message carries at most 200)
   stop,       // number: 1 graceful, 0 fast
-  reopen,     // log files
+  logs,       // fds: logs to append to from now on; text: whose, see log_handover
   refused,    // the reload sessiond asked for; text says why
   // child → master
   ready,          // serving

@@ -1,6 +1,7 @@
 #include "proxy/serving.h"
 
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <csignal>
 
@@ -8,6 +9,8 @@
 #include "common/daemon.h"
 #include "common/ids.h"
 #include "common/log.h"
+#include "common/sandbox.h"
+#include "proxy/log_handover.h"
 #include "proxy/upstream.h"
 
 namespace holdfast::proxy {
@@ -19,6 +22,15 @@ void raise_descriptor_limit() {
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;
   (void)::setrlimit(RLIMIT_NOFILE, &limit);  // ignoring: fewer will do, accepting pauses in time
+}
+
+// Everything it needs from files came from the master, or will: it opens none.
+void enter_own_sandbox(bool on) {
+  SandboxState state;
+  if (on) state = enter_sandbox({FilterFor::serving, LandlockPlan{{}, true}});
+  log_info("event=sandbox {} uid={} pid={}", state.words(), ::geteuid(), ::getpid());
+  if (!state.missing.empty())
+    log_warn("event=sandbox_incomplete missing={}", quoted(state.missing_text(), 1024));
 }
 
 }  // namespace
@@ -52,6 +64,10 @@ int Serving::run() {
   channel_event_.reset(
       event_new(control_->base(), channel_.get(), EV_READ | EV_PERSIST, &on_channel_c, this));
   (void)event_add(channel_event_.get(), nullptr);
+  const RefusalWatch refusals(control_->base(), [](const std::string &call, uint64_t refused) {
+    log_warn("event=syscall_refused call={} refused={} hint=\"the sandbox does not know it\"", call,
+             refused);
+  });
   reply(MasterWord::ready, 0);
   control_->run();
   if (joiner_.joinable()) joiner_.join();
@@ -83,13 +99,8 @@ void Serving::on_message(MasterMessage &message) {
     case MasterWord::stop:
       stop(message.number != 0);
       return;
-    case MasterWord::reopen: {
-      const Result<void> reopened = log_reopen();
-      if (!reopened)
-        log_error("event=log_reopen_failed detail={}", quoted(reopened.error().message));
-      log_files_.reopen();
-      return;
-    }
+    case MasterWord::logs:
+      return take_logs(message, log_files_);
     case MasterWord::refused:
       if (reload_token_ != 0) control_->reloaded(reload_token_, false, message.text);
       reload_token_ = 0;
@@ -143,6 +154,7 @@ bool Serving::start(const std::shared_ptr<const Config> &config, unsigned worker
     log_error("event=privileges_kept detail={}", quoted(dropped.error().message));
     return false;
   }
+  enter_own_sandbox(config->sandbox);
   for (unsigned i = 0; i < workers; ++i) {
     mailboxes_.push_back(std::make_unique<WorkerMailbox>());
     mailbox_list_.push_back(mailboxes_.back().get());
@@ -223,6 +235,7 @@ link::Stats Serving::stats() const {
     for (const auto &worker : workers_) total += worker->counters().get(row.counter);
     out.counters.emplace_back(row.word, total);
   }
+  out.counters.emplace_back("sandbox_refused_calls", static_cast<int64_t>(refused_calls_count()));
   const size_t known = backends_.size();
   for (size_t i = 0; i < known; ++i) {
     const Backend &backend = backends_.at(static_cast<BackendId>(i));

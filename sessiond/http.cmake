@@ -14,5 +14,5 @@ hf_library(hf_sessiond_http
   metrics.cpp
   status_page.cpp
   ${status_page_header}
-  LINK hf_sessiond_admin Evhtp::evhtp prometheus-cpp::core PkgConfig::CRYPTO)
+  LINK hf_sessiond_admin hf_sandbox Evhtp::evhtp prometheus-cpp::core PkgConfig::CRYPTO)
 target_include_directories(hf_sessiond_http PRIVATE ${CMAKE_CURRENT_BINARY_DIR}/generated)

@@ -15,6 +15,8 @@
 #include "common/daemon.h"
 #include "common/json.h"
 #include "common/log.h"
+#include "common/sandbox.h"
+#include "sessiond/confinement.h"
 #include "sessiond/sessiond.h"
 #include "sessiond/signal_command.h"
 
@@ -46,7 +48,16 @@ int print_build_info() {
   return 0;
 }
 
-int serve(const ConfRequest &request, const std::shared_ptr<const sessiond::Config> &config) {
+void confine(const ConfRequest &request, const ConfBundle &read, const sessiond::Config &config) {
+  SandboxState state;
+  if (config.sandbox) state = enter_sandbox(sessiond::confinement(request, read, config));
+  log_info("event=sandbox {} uid={} pid={}", state.words(), ::geteuid(), ::getpid());
+  if (!state.missing.empty())
+    log_warn("event=sandbox_incomplete missing={}", quoted(state.missing_text(), 1024));
+}
+
+int serve(const ConfRequest &request, const ConfBundle &read,
+          const std::shared_ptr<const sessiond::Config> &config) {
   harden_process();
   log_prefix(kProgram);
   if (const auto opened = log_open(config->error_log.target, config->error_log.level); !opened) {
@@ -65,6 +76,12 @@ int serve(const ConfRequest &request, const std::shared_ptr<const sessiond::Conf
   const SystemClock clock;
   auto daemon = sessiond::Sessiond::create(clock, request, config);
   if (!daemon) return fail(daemon.error().message, config->error_log);
+
+  confine(request, read, *config);
+  const RefusalWatch refusals((*daemon)->base(), [](const std::string &call, uint64_t refused) {
+    log_warn("event=syscall_refused call={} refused={} hint=\"the sandbox does not know it\"", call,
+             refused);
+  });
 
   print(stdout, sessiond::start_banner(*config));
   (void)std::fflush(stdout);  // ignoring: a closed stdout must not keep us from serving
@@ -86,15 +103,20 @@ int run(const CommandLine &line) {
 
   const auto request = make_conf_request(line, kConfName);
   if (!request) return fail(request.error().message);
-  LiveConfSource source;
+  ConfBundle read;
+  LiveConfSource source(&read);
   auto loaded = sessiond::load_config(*request, source);
-  if (line.test) return print_conf_test(kProgram, line, *request, loaded.tree, loaded.report);
+  if (line.test) {
+    const int code = print_conf_test(kProgram, line, *request, loaded.tree, loaded.report);
+    if (code == 0 && !line.quiet) print(stderr, sandbox_notice(kProgram, loaded.config->sandbox));
+    return code;
+  }
   if (!loaded.config) {
     print_findings(kProgram, loaded.tree, loaded.report);
     return 1;
   }
   if (line.signal) return sessiond::deliver_signal(*loaded.config, *line.signal);
-  return serve(*request, loaded.config);
+  return serve(*request, read, loaded.config);
 }
 
 }  // namespace

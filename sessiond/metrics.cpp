@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "common/close_reason.h"
+#include "common/syscall_filter.h"
 #include "sessiond/core/health.h"
 #include "sessiond/service_report.h"
 
@@ -137,6 +138,9 @@ void add_sessions(std::vector<MetricFamily> &out, const Core &core) {
 
 // ---- proxies
 
+constexpr const char *kRefusedCallsName = "holdfast_sandbox_refused_calls_total";
+constexpr const char *kRefusedCallsHelp = "System calls the sandbox refused: a bug or an attack";
+
 // A word of the link's `stats` and the metric it is; a word without a row is exported under its own
 // name, so that a newer proxy's counter is not lost.
 struct ProxyMetric {
@@ -175,6 +179,8 @@ constexpr ProxyMetric kProxyMetrics[] = {
      MetricType::Counter, "direction", "in"},
     {"client_bytes_sent", "holdfast_client_bytes_total", "Bytes exchanged with clients",
      MetricType::Counter, "direction", "out"},
+    {"sandbox_refused_calls", kRefusedCallsName, kRefusedCallsHelp, MetricType::Counter, "daemon",
+     "proxy"},
 };
 
 bool is_metric_word(std::string_view word) noexcept {
@@ -282,6 +288,8 @@ void add_process(std::vector<MetricFamily> &out, const Service &service) {
     add_gauge(out, "process_max_fds", "Most descriptors", static_cast<double>(limit.rlim_cur),
               labels);
   }
+  add(family_named(out, family(kRefusedCallsName, kRefusedCallsHelp, MetricType::Counter)),
+      static_cast<double>(refused_calls_count()), labels);
   add_gauge(out, "process_start_time_seconds", "When it was started",
             unix_seconds(service, service.started()), labels);
 }

@@ -1,10 +1,13 @@
 #include "sessiond/sessiond.h"
 
+#include <cerrno>
 #include <csignal>
+#include <cstring>
 #include <utility>
 
 #include "common/command_line.h"
 #include "common/log.h"
+#include "common/syscall_filter.h"
 #include "sessiond/config.h"
 
 namespace holdfast::sessiond {
@@ -13,6 +16,10 @@ namespace {
 constexpr std::array<int, 5> kSignals{SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1};
 // A core that sees nothing coming is still asked once in a while; nothing depends on it.
 constexpr Millis kWakeMax{std::chrono::hours{1}};
+
+constexpr std::string_view kConfinedHint =
+    "\nhint: sandbox is on, so a running sessiond reads and writes only in folders its "
+    "configuration named at start; restart it for others";
 
 // No locks in libevent: everything here happens on this one thread.
 Result<EventBasePtr> make_base() {
@@ -176,6 +183,9 @@ ReloadOutcome Sessiond::reload_own() {
   } else {
     outcome.ok = take_config(std::move(loaded.config), outcome.message);
   }
+  // Said only where it may be the cause: the file's own mode is the likelier one without a sandbox.
+  const bool denied = outcome.message.find(std::strerror(EACCES)) != std::string::npos;
+  if (!outcome.ok && denied && refused_calls_fd() >= 0) outcome.message += kConfinedHint;
   last_reload_ok_ = outcome.ok;
   if (outcome.ok) {
     log_info("event=reloaded generation={}", generation_);

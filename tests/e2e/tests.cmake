@@ -44,6 +44,11 @@ if(TARGET holdfast-proxy AND TARGET holdfast-sessiond AND TARGET holdfastctl)
     e2e(${name})
   endforeach()
   e2e(tls_backend)
+  # A sanitizer leaves the sandbox out.
+  if(NOT HOLDFAST_SANITIZE)
+    e2e(sandbox)
+    target_link_libraries(e2e_sandbox_test PRIVATE hf_sandbox)
+  endif()
   e2e(faults)
   # Sanitizers want to come first in a program; the preloaded library would.
   file(GLOB HF_FAKETIME /usr/lib/*/faketime/libfaketimeMT.so.1)

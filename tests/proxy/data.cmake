@@ -14,5 +14,6 @@ hf_test(timer_wheel_test proxy/net/timer_wheel_test.cpp LINK hf_proxy_data)
 hf_test(upstream_test proxy/upstream_test.cpp LINK hf_proxy_data)
 
 # The master's side.
+hf_test(log_handover_test proxy/log_handover_test.cpp LINK hf_proxy_program)
 hf_test(listening_test proxy/listening_test.cpp LINK hf_proxy_program)
 hf_test(master_channel_test proxy/master_channel_test.cpp LINK hf_proxy_program)

@@ -50,7 +50,7 @@ HF_TEST(every_word_number_and_text_arrives_as_sent) {
   const Channel channel;
   const std::string text("several\nlines \0 and a NUL", 25);
   for (const MasterWord word : {MasterWord::configure, MasterWord::listeners, MasterWord::stop,
-                                MasterWord::reopen, MasterWord::ready, MasterWord::configured,
+                                MasterWord::logs, MasterWord::ready, MasterWord::configured,
                                 MasterWord::reload_wanted, MasterWord::exit_wanted}) {
     for (const int64_t number : {int64_t{0}, int64_t{-1}, INT64_MAX, INT64_MIN}) {
       HF_CHECK(send_message(channel.master(), word, number, text));
