@@ -22,7 +22,8 @@ AdminLevel level_of(const PeerCredentials &peer) noexcept {
 }  // namespace
 
 //   reading ──line──▶ running ──answered──▶ writing ──▶ next command, or reading again, or closed
-// While a command runs or its answer is written nothing is read: the next line waits in the socket.
+// While a command runs or its answer is written nothing is read: the next line waits in the socket,
+// so that a peer which asks and never reads costs one answer's piece.
 class AdminServer::Connection final : public UnixChannel::Handler {
  public:
   Connection(AdminServer &server, ConnectionId id, event_base *base, UniqueFd fd,
@@ -33,12 +34,16 @@ class AdminServer::Connection final : public UnixChannel::Handler {
         channel_(base, std::move(fd), kLimits, *this) {}
 
   bool idle() const noexcept { return !busy_ && commands_.empty(); }
+  // Its turn to read, not ours to write.
+  bool awaits_reader() const noexcept { return channel_.queued_bytes() > 0; }
   const AdminPeer &peer() const noexcept { return peer_; }
   void close() { channel_.close(false); }
 
   // The next command to run; nullopt while one is under way or none is left.
   std::optional<AdminWords> take_command() {
     if (busy_ || closing_) return std::nullopt;
+    const bool last = commands_.empty() && !interactive_;  // then closing flushes it
+    if (awaits_reader() && !last) return std::nullopt;     // on_drained comes back
     if (commands_.empty()) {
       end_of_line();
       return std::nullopt;
@@ -76,8 +81,7 @@ class AdminServer::Connection final : public UnixChannel::Handler {
   }
 
   void on_drained(UnixChannel &) override {
-    if (!more_) return;
-    write_more();
+    if (more_) write_more();
     server_.run(id_);
   }
 
@@ -147,14 +151,18 @@ AdminServer::AdminServer(event_base *base, std::unique_ptr<UnixSocket> socket, S
 
 AdminServer::~AdminServer() = default;
 
-// A connection that asks nothing gives way to one that may: whoever opens sixty-four and stays
-// silent keeps nobody out.
+// A connection that asks nothing, or else one that does not read its answer, gives way to one that
+// may: whoever opens sixty-four of them keeps nobody out.
 bool AdminServer::make_room() {
   if (connections_.size() < kAdminConnectionsMax) return true;
-  const auto oldest_idle = std::find_if(connections_.begin(), connections_.end(),
-                                        [](const auto &entry) { return entry.second->idle(); });
-  if (oldest_idle == connections_.end()) return false;
-  connections_.erase(oldest_idle);
+  auto spare = std::find_if(connections_.begin(), connections_.end(),
+                            [](const auto &entry) { return entry.second->idle(); });
+  if (spare == connections_.end()) {
+    spare = std::find_if(connections_.begin(), connections_.end(),
+                         [](const auto &entry) { return entry.second->awaits_reader(); });
+  }
+  if (spare == connections_.end()) return false;
+  connections_.erase(spare);
   return true;
 }
 

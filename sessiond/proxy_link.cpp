@@ -40,8 +40,10 @@ ProxyLinks::~ProxyLinks() = default;
 
 void ProxyLinks::accept(UniqueFd fd, const PeerCredentials &peer) {
   if (links_.size() >= kProxyLinksMax) {
-    log_warn("event=link_refused pid={} reason=\"{} proxies are linked already\"", peer.pid,
-             links_.size());
+    if (refused_log_.allow(clock_.now())) {
+      log_warn("event=link_refused pid={} reason=\"{} proxies are linked already\" suppressed={}",
+               peer.pid, links_.size(), refused_log_.suppressed());
+    }
     return;  // closes fd
   }
   const auto id = static_cast<LinkId>(++last_id_);
@@ -117,8 +119,10 @@ void ProxyLinks::on_line(UnixChannel &channel, std::string_view line) {
   if (message.error().code == Errc::not_found) {
     return send(link->id, link::Unsupported{message.error().message});
   }
-  log_warn("event=link_malformed pid={} error={}", channel.peer().pid,
-           quoted(message.error().message));
+  if (malformed_log_.allow(clock_.now())) {
+    log_warn("event=link_malformed pid={} error={} suppressed={}", channel.peer().pid,
+             quoted(message.error().message), malformed_log_.suppressed());
+  }
   close(link->id, message.error().message);
 }
 
@@ -130,7 +134,10 @@ void ProxyLinks::on_closed(UnixChannel &channel, const Error &why) {
   const Link *const link = find(channel);
   if (link == nullptr) return;
   const LinkId id = link->id;
-  log_info("event=link_closed pid={} reason={}", channel.peer().pid, quoted(why.message));
+  if (closed_log_.allow(clock_.now())) {
+    log_info("event=link_closed pid={} reason={} suppressed={}", channel.peer().pid,
+             quoted(why.message), closed_log_.suppressed());
+  }
   links_.erase(id);
   handler_.on_link_down(id);
 }

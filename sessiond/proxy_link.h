@@ -15,6 +15,7 @@
 #include "common/clock.h"
 #include "common/ev_ptr.h"
 #include "common/link_messages.h"
+#include "common/log_limit.h"
 #include "common/unix_channel.h"
 #include "common/unix_listener.h"
 #include "sessiond/core/session.h"
@@ -80,6 +81,9 @@ class ProxyLinks final : private UnixChannel::Handler {
   std::map<LinkId, Link> links_;
   uint64_t last_id_ = 0;
   int64_t last_ping_ = 0;
+  LogLimit refused_log_;
+  LogLimit malformed_log_;
+  LogLimit closed_log_;
   MonoTime last_tend_;
   std::unique_ptr<UnixListener> listener_;
   EventPtr tend_event_;

@@ -35,7 +35,7 @@ endif()
 if(TARGET holdfast-proxy AND TARGET holdfast-sessiond AND TARGET holdfastctl)
   foreach(name admin binding caps early_stream errors expiry health leftover legacy legacy_unopened
           life_told modern
-          persistent recovery relay reload sessiond_restart shutdown streamable users)
+          no_way_in persistent recovery relay reload sessiond_restart shutdown streamable users)
     e2e(${name})
   endforeach()
   e2e(tls)

@@ -74,9 +74,8 @@ void Pair::write_identity(const Identity &identity) {
 }
 
 std::string Pair::sessiond_conf(const PairOptions &options) const {
-  return "control_socket sessiond.sock;\nadmin_socket admin.sock;\nhttp_socket http.sock;\n"
-         "pid sessiond.pid;\n" +
-         options.sessiond + "\n";
+  return "control_socket sessiond.sock;\nadmin_socket admin.sock " + options.sessiond_admin +
+         ";\nhttp_socket http.sock;\npid sessiond.pid;\n" + options.sessiond + "\n";
 }
 
 std::string Pair::proxy_conf(const PairOptions &options) const {

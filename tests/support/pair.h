@@ -22,6 +22,7 @@ struct PairOptions {
   std::vector<std::string> backend_args;  // of the demo backend
   uint16_t backend_port = 0;              // not 0: this one instead of the demo backend
   std::string sessiond;                   // directives of sessiond.conf
+  std::string sessiond_admin;             // parameters of its admin_socket
   std::vector<std::pair<std::string, std::string>> sessiond_env;
   std::string proxy_main;  // directives outside the server block
   std::string server;      // directives in it
