@@ -25,6 +25,7 @@ constexpr EnumWord<EndReason> kEndReasons[] = {
 constexpr EnumWord<StreamReason> kStreamReasons[] = {
     {StreamReason::complete, "complete", "the backend completed its answer"},
     {StreamReason::client_closed, "client_closed", "the client went away"},
+    {StreamReason::client_vanished, "client_vanished", "the client's host no longer answers"},
     {StreamReason::backend_cut, "backend_cut", "the backend broke off in the middle"},
     {StreamReason::session_ended, "session_ended", "its session ended"},
     {StreamReason::idle_timeout, "idle_timeout", "its session expired"},

@@ -28,13 +28,14 @@ enum class EndReason : uint8_t {
 
 // How one stream (or long answer) ended.
 enum class StreamReason : uint8_t {
-  complete,       // the backend ended its answer properly
-  client_closed,  // the client went away
-  backend_cut,    // the backend broke off in the middle
-  session_ended,  // the session ended (its EndReason says why)
-  idle_timeout,   // the session expired
-  admin,          // dropped by a person
-  write_stalled,  // the client did not read within its deadline
+  complete,         // the backend ended its answer properly
+  client_closed,    // the client went away
+  client_vanished,  // its host no longer answers, without having said a word
+  backend_cut,      // the backend broke off in the middle
+  session_ended,    // the session ended (its EndReason says why)
+  idle_timeout,     // the session expired
+  admin,            // dropped by a person
+  write_stalled,    // the client did not read within its deadline
   drain,
   shutdown,
   error,  // a fault of the exchange itself; the log has it

@@ -1,6 +1,7 @@
 #include "proxy/client_conn.h"
 
 #include <algorithm>
+#include <cerrno>
 
 #include "common/log.h"
 #include "proxy/http/head_writer.h"
@@ -12,6 +13,11 @@ namespace {
 
 constexpr int kReadsPerTurn = 4;  // then other connections get their turn
 constexpr timeval kNextTurn{0, 0};
+// TCP has given up: probes or data went unanswered for too long.
+bool tells_of_vanished_host(int sys_errno) {
+  return sys_errno == ETIMEDOUT || sys_errno == EHOSTUNREACH || sys_errno == ENETUNREACH;
+}
+
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
 }  // namespace
@@ -75,7 +81,7 @@ void ClientConn::on_readable() {
       return;
     }
     if (got.status == IoStatus::failed) {
-      on_read_failed();
+      on_read_failed(got.sys_errno);
       return;
     }
     worker_.counters().add(Counter::bytes_from_clients, static_cast<int64_t>(got.bytes));
@@ -105,11 +111,12 @@ void ClientConn::read_again() {
   (void)event_add(again_event_.get(), &kNextTurn);
 }
 
-void ClientConn::on_read_failed() {
+void ClientConn::on_read_failed(int sys_errno) {
   TlsStream *tls = stream_.tls();
   // A connection that never said a word was a probe.
   if (tls == nullptr || !tls->handshaking() || !tls->heard()) {
-    close(StreamReason::client_closed);
+    close(tells_of_vanished_host(sys_errno) ? StreamReason::client_vanished
+                                            : StreamReason::client_closed);
     return;
   }
   worker_.note_handshake_failure(peer_ip_, *tls);

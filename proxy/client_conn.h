@@ -10,6 +10,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "common/ev_ptr.h"
@@ -18,6 +19,7 @@
 #include "proxy/exchange.h"
 #include "proxy/http/head_parser.h"
 #include "proxy/net/output.h"
+#include "proxy/net/peer_watch.h"
 #include "proxy/net/timer_wheel.h"
 #include "proxy/worker_parts.h"
 
@@ -55,6 +57,8 @@ class ClientConn final : public WheelTimer::User, public Buried {
   void send(std::span<const iovec> pieces);
   void send_continue();
   size_t unsent_bytes() const noexcept { return output_.unsent_bytes(); }
+  // What the kernel knows of the client's host; nullopt on a Unix socket.
+  std::optional<TcpState> tcp_state() const noexcept { return proxy::tcp_state(stream_.fd()); }
   // Stops and resumes reading the request's body: backpressure from the backend.
   void pause_reading(bool paused);
   // The answer is wholly in the kernel; the exchange is over.
@@ -84,7 +88,7 @@ class ClientConn final : public WheelTimer::User, public Buried {
   void refuse_head();
   void refuse(int status, std::string_view text);
   void start_tls();
-  void on_read_failed();
+  void on_read_failed(int sys_errno);
   void wait_for_more();
   void read_again();
   void adopt_config();

@@ -128,8 +128,9 @@ struct ProxySettings {
   SessionUser session_user;
   std::string session_policy;  // empty = the top-level policy
   WhenSessiondDown when_sessiond_down = WhenSessiondDown::automatic;
-  Millis call_timeout{0};  // 0 = none: a slow answer is not a dead one
-  Millis early_stream{0};  // 0 = off
+  Millis call_timeout{0};                               // 0 = none: a slow answer is not a dead one
+  Millis early_stream{0};                               // 0 = off
+  Millis dead_peer_timeout{std::chrono::seconds{120}};  // 0 = off
   bool session_recovery = false;
   // nullopt: only the rule for loopback listeners. An empty list: `off`, everything is allowed.
   std::optional<AllowedNames> allowed_hosts;
@@ -176,6 +177,17 @@ struct Server {
   ProxySettings settings;  // for requests no location matches
 };
 
+// When the kernel itself asks, or gives up, whether a client that says nothing is there.
+struct ClientKeepAlive {
+  bool on = true;
+  Millis idle{std::chrono::seconds{60}};  // before the first probe
+  Millis interval{std::chrono::seconds{15}};
+  int probes = 4;          // unanswered ones
+  Millis user_timeout{0};  // TCP_USER_TIMEOUT; 0 = not set
+
+  friend bool operator==(const ClientKeepAlive &, const ClientKeepAlive &) = default;
+};
+
 // One address to listen on and the servers that share it.
 struct Listener {
   SocketAddress address;
@@ -184,6 +196,7 @@ struct Listener {
   bool trusted_local = false;  // loopback or a Unix socket: /health may show byUser
   bool tls = false;
   int backlog = 511;
+  ClientKeepAlive keepalive;
   std::vector<size_t> servers;  // indices into Config::servers; never empty
   size_t default_server = 0;    // index into Config::servers: when no name matches the Host
 };

@@ -92,6 +92,7 @@ class ConfigBuilder {
   void read_return(Location &location, const ConfDirective &directive);
   struct ListenParams {
     std::optional<int> backlog;
+    std::optional<ClientKeepAlive> keepalive;
     bool is_default = false;
     bool tls = false;
   };

@@ -28,10 +28,11 @@ struct TimeSetting {
   std::string_view name;
   Millis ProxySettings::*field;
 };
-constexpr std::array<TimeSetting, 6> kTimeSettings{{
+constexpr std::array<TimeSetting, 7> kTimeSettings{{
     {"sse_heartbeat", &ProxySettings::sse_heartbeat},
     {"call_timeout", &ProxySettings::call_timeout},
     {"early_stream", &ProxySettings::early_stream},
+    {"dead_peer_timeout", &ProxySettings::dead_peer_timeout},
     {"proxy_connect_timeout", &ProxySettings::connect_timeout},
     {"proxy_read_timeout", &ProxySettings::read_timeout},
     {"proxy_send_timeout", &ProxySettings::send_timeout},

@@ -26,7 +26,7 @@ bool has_variable(std::string_view text) {
 bool is_unsupported_listen_param(std::string_view name) {
   return name == "http2" || name == "quic" || name == "proxy_protocol" || name == "setfib" ||
          name == "fastopen" || name == "rcvbuf" || name == "sndbuf" || name == "accept_filter" ||
-         name == "deferred" || name == "bind" || name == "ipv6only" || name == "so_keepalive";
+         name == "deferred" || name == "bind" || name == "ipv6only";
 }
 
 }  // namespace
@@ -255,11 +255,15 @@ ConfigBuilder::ListenParams ConfigBuilder::read_listen_params(const ConfDirectiv
       const auto count = parse_count(param.value, 1, 65'535);
       if (count) params.backlog = static_cast<int>(*count);
       if (!count) fail(arg.span, "backlog=: " + count.error().message);
+    } else if (param.name == "so_keepalive" || param.name == "tcp_user_timeout") {
+      if (!params.keepalive) params.keepalive.emplace();
+      const Result<void> read = read_keepalive(param.name, param.value, *params.keepalive);
+      if (!read) fail(arg.span, read.error().message);
     } else if (is_unsupported_listen_param(param.name)) {
       fail(arg.span, in_quotes(arg.text) + " is not supported by this version");
     } else if (arg.text != "reuseport") {  // every worker has its own listening socket anyway
-      fail(arg.span,
-           "invalid parameter " + in_quotes(arg.text) + " (ssl, default_server, backlog=N)");
+      fail(arg.span, "invalid parameter " + in_quotes(arg.text) +
+                         " (ssl, default_server, backlog=N, so_keepalive=, tcp_user_timeout=)");
     }
   }
   return params;
@@ -291,6 +295,7 @@ void ConfigBuilder::read_listen(size_t server, const ConfDirective &directive) {
       fail(word.span, "\"ssl\" must stand at every \"listen " + listener.text + "\", or at none");
     listener.servers.push_back(server);
     if (params.backlog) listener.backlog = *params.backlog;
+    if (params.keepalive) listener.keepalive = *params.keepalive;
     if (!params.is_default) continue;
     if (default_server_spans_[index].has_file()) {
       fail(word.span, "a duplicate default server for " + listener.text + " (first at " +

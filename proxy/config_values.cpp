@@ -52,7 +52,58 @@ Result<SocketAddress> unix_address(const std::string &path) {
              " bytes long; a Unix socket path holds 1 to " + std::to_string(kSocketPathBytesMax));
 }
 
+// The kernel counts in whole seconds, at most 32767 of them, and at most 127 probes.
+constexpr Millis kKeepAliveTimeMin{1000};
+constexpr Millis kKeepAliveTimeMax{32'767'000};
+constexpr uint64_t kKeepAliveProbesMax = 127;
+constexpr Millis kUserTimeoutMax{24 * 3600 * 1000};
+
+Result<void> read_keepalive_time(std::string_view text, Millis &out) {
+  if (text.empty()) return {};
+  const Result<Millis> time = parse_duration(text);
+  if (!time) return time.error();
+  if (*time < kKeepAliveTimeMin || *time > kKeepAliveTimeMax)
+    return bad("so_keepalive=: times are from 1s to 32767s");
+  out = *time;
+  return {};
+}
+
+Result<void> read_keepalive_parts(std::string_view value, ClientKeepAlive &out) {
+  const size_t first = value.find(':');
+  const size_t second = value.find(':', first + 1);
+  if (first == std::string_view::npos || second == std::string_view::npos ||
+      value.find(':', second + 1) != std::string_view::npos) {
+    return bad("so_keepalive= takes on, off or IDLE:INTERVAL:COUNT");
+  }
+  ClientKeepAlive read = out;
+  read.on = true;
+  if (Result<void> idle = read_keepalive_time(value.substr(0, first), read.idle); !idle)
+    return idle;
+  const std::string_view interval = value.substr(first + 1, second - first - 1);
+  if (Result<void> time = read_keepalive_time(interval, read.interval); !time) return time;
+  if (const std::string_view text = value.substr(second + 1); !text.empty()) {
+    const std::optional<uint64_t> count = parse_whole(text, 1, kKeepAliveProbesMax);
+    if (!count) return bad("so_keepalive=: the count of probes is from 1 to 127");
+    read.probes = static_cast<int>(*count);
+  }
+  out = read;
+  return {};
+}
+
 }  // namespace
+
+Result<void> read_keepalive(std::string_view name, std::string_view value, ClientKeepAlive &out) {
+  if (name == "so_keepalive") {
+    if (value != "on" && value != "off") return read_keepalive_parts(value, out);
+    out.on = value == "on";
+    return {};
+  }
+  const Result<Millis> time = parse_duration(value);
+  if (!time) return bad("tcp_user_timeout=: " + time.error().message);
+  if (*time > kUserTimeoutMax) return bad("tcp_user_timeout= is at most one day");
+  out.user_timeout = *time;
+  return {};
+}
 
 std::string to_lower(std::string_view text) {
   std::string result(text);

@@ -43,6 +43,10 @@ Result<std::optional<HeaderRule>> parse_header_rule(std::string_view name, std::
 Result<AllowedName> parse_allowed_host(std::string_view text);  // without a port: any port
 Result<AllowedName> parse_allowed_origin(std::string_view text);
 
+// `so_keepalive=` (nginx's on, off or IDLE:INTERVAL:COUNT, a part left out is the default) and
+// `tcp_user_timeout=` of `listen`; sets what `name` is about.
+Result<void> read_keepalive(std::string_view name, std::string_view value, ClientKeepAlive &out);
+
 // A name of `server_name`, in lower case: a host name, "*.example.com", "_" or "".
 Result<std::string> parse_server_name(std::string_view text);
 

@@ -20,6 +20,7 @@ hf_library(hf_proxy_data
   legacy_streams.cpp
   initialize_result.cpp
   net/output.cpp
+  net/peer_watch.cpp
   net/timer_wheel.cpp
   own_answers.cpp
   recovery_call.cpp

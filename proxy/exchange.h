@@ -28,6 +28,7 @@
 #include "proxy/mcp/message_event.h"
 #include "proxy/mcp/rpc_scanner.h"
 #include "proxy/mcp/sse_scanner.h"
+#include "proxy/net/peer_watch.h"
 #include "proxy/net/timer_wheel.h"
 #include "proxy/recovery_call.h"
 #include "proxy/rpc_answer.h"
@@ -44,7 +45,8 @@ inline constexpr size_t kHeldBodyBytesMax =
     64 * 1024;                                       // a POST waits for its method at most so long
 inline constexpr Millis kStreamWriteStall{300'000};  // a stream's client that reads nothing
 inline constexpr Millis kEndingFlush{2000};          // an ended stream's client that reads nothing
-inline constexpr Millis kBodyStall{60'000};          // a finite answer that stops coming
+inline constexpr int kPeerLooks = 4;         // in dead_peer_timeout: it is kept to a quarter
+inline constexpr Millis kBodyStall{60'000};  // a finite answer that stops coming
 inline constexpr Millis kShortStream{
     1000};  // answers as streams shorter than this are not reported
 inline constexpr Millis kDetachedMax{600'000};     // a backend that goes on for a client that left
@@ -227,6 +229,8 @@ class Exchange final : public BackendUser,
   void heartbeat();
   void note_responses();
   Millis write_stall() const;
+  void watch_stream();
+  bool client_vanished(MonoTime now);
 
   void send_opening();
 
@@ -328,6 +332,8 @@ class Exchange final : public BackendUser,
   MonoTime opened_due_ = MonoTime::max();
   MonoTime again_due_ = MonoTime::max();  // a GET that met 409 is asked again
   MonoTime early_due_ = MonoTime::max();  // a call whose backend is silent gets its stream
+  MonoTime peer_due_ = MonoTime::max();   // whether the stream's client is still there is looked at
+  PeerWatch peer_watch_;
   StreamKind stream_kind_ = StreamKind::get;
   StreamReason end_reason_ = StreamReason::complete;
   Millis ended_idle_{0};  // how long the session had been idle when it ended

@@ -51,6 +51,7 @@ void Exchange::start_early_stream() {
 // The head of an event stream that no backend has begun.
 void Exchange::begin_own_stream() {
   event_stream_ = true;
+  watch_stream();
   status_ = 200;
   worker_.counters().add(Counter::responses_2xx);
   http::ResponseParser parser;

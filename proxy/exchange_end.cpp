@@ -72,7 +72,7 @@ void Exchange::answer(int status, std::string_view content_type, std::string_vie
   response_started_ = response_complete_ = true;
   phase_ = Phase::answered;
   connect_due_ = head_due_ = stall_due_ = send_due_ = heartbeat_due_ = hold_due_ = opened_due_ =
-      early_due_ = again_due_ = MonoTime::max();
+      early_due_ = again_due_ = peer_due_ = MonoTime::max();
   body_bytes_ = body.size();
   if (client_ == nullptr) {
     complete();
@@ -284,7 +284,7 @@ bool Exchange::on_client_gone(StreamReason reason) {
     worker_.control().cancel_admit(session_, ref());
     session_.clear();
   }
-  write_due_ = heartbeat_due_ = early_due_ = MonoTime::max();
+  write_due_ = heartbeat_due_ = early_due_ = peer_due_ = MonoTime::max();
   // A session's client that leaves a POST has not cancelled (2025 eras): the backend finishes its
   // work, and may keep the answer for a resumption. An initialize is drained to learn the backend's
   // id.
@@ -353,8 +353,9 @@ void Exchange::finished(StreamReason reason) {
   report_closed(reason, idle);
   if (owns_session) {
     // A legacy session and a listen are their stream: when it goes, they end.
-    const bool by_client =
-        reason == StreamReason::client_closed || reason == StreamReason::write_stalled;
+    const bool by_client = reason == StreamReason::client_closed ||
+                           reason == StreamReason::client_vanished ||
+                           reason == StreamReason::write_stalled;
     end_session(reason == StreamReason::shutdown ? EndReason::shutdown
                 : by_client                      ? EndReason::client_gone
                                                  : EndReason::backend_ended);
@@ -406,8 +407,9 @@ void Exchange::arm_for_head() {
 // Deadlines that move with progress are only looked at when the timer fires: re-arming is for
 // earlier ones, so that the usual request touches the wheel once.
 void Exchange::rearm() {
-  const MonoTime due = std::min({connect_due_, head_due_, stall_due_, write_due_, send_due_,
-                                 heartbeat_due_, hold_due_, opened_due_, early_due_, again_due_});
+  const MonoTime due =
+      std::min({connect_due_, head_due_, stall_due_, write_due_, send_due_, heartbeat_due_,
+                hold_due_, opened_due_, early_due_, again_due_, peer_due_});
   if (due == MonoTime::max()) {
     timer_.disarm();
   } else if (!timer_.armed() || timer_.due() > due) {
@@ -480,6 +482,12 @@ bool Exchange::on_due(MonoTime now) {
     write_due_ = MonoTime::max();
     drop_backend();
     finished(ending_ ? end_reason_ : StreamReason::write_stalled);
+    client_->abort(true);
+    return false;
+  }
+  if (peer_due_ <= now && client_ != nullptr && client_vanished(now)) {
+    drop_backend();
+    finished(StreamReason::client_vanished);
     client_->abort(true);
     return false;
   }

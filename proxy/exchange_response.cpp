@@ -118,8 +118,7 @@ void Exchange::begin_event_stream(const http::ResponseHead &head) {
   }
   if (scanner_) worker_.give_scanner(std::move(scanner_));
   scan_events_ = kind_ == Kind::session || kind_ == Kind::initialize;
-  if (settings_->sse_heartbeat > Millis{0})
-    heartbeat_due_ = worker_.now() + settings_->sse_heartbeat;
+  watch_stream();
   if (legacy_) hold_due_ = worker_.now() + kLegacyHoldMax;
   rearm();
 }
@@ -347,6 +346,25 @@ void Exchange::on_backend_turn_end() {
 void Exchange::send_opening() {
   if (settings_->sse_heartbeat > Millis{0}) add_client_data(kOpening);
   flush_client();
+}
+
+// An event stream may be silent: it is kept alive, and its client looked after.
+void Exchange::watch_stream() {
+  if (settings_->sse_heartbeat > Millis{0})
+    heartbeat_due_ = worker_.now() + settings_->sse_heartbeat;
+  if (settings_->dead_peer_timeout > Millis{0})
+    peer_due_ = worker_.now() + settings_->dead_peer_timeout / kPeerLooks;
+}
+
+// The look at the stream's client that is due. A Unix socket's is on this machine and always said
+// to have gone.
+bool Exchange::client_vanished(MonoTime now) {
+  const Millis limit = settings_->dead_peer_timeout;
+  peer_due_ = MonoTime::max();
+  const std::optional<TcpState> state = client_->tcp_state();
+  if (!state) return false;
+  peer_due_ = now + limit / kPeerLooks;
+  return peer_watch_.gone(*state, now, limit);
 }
 
 Millis Exchange::write_stall() const {

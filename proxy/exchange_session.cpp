@@ -300,6 +300,7 @@ void Exchange::refuse_shared_session() {
 
 void Exchange::release(ReleaseReason reason) {
   admitted_ = false;
+  opening_.reset();
   worker_.control().report(link::Released{session_, reason});
   if (!unopened_) session_.clear();  // its client has the id already
 }

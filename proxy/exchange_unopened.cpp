@@ -13,6 +13,7 @@
 #include "common/limits.h"
 #include "common/log.h"
 #include "proxy/client_conn.h"
+#include "proxy/control.h"
 #include "proxy/exchange.h"
 #include "proxy/http/byte_class.h"
 #include "proxy/http/head_parser.h"
@@ -223,6 +224,9 @@ void Exchange::tell_waiters(const LegacyOpened &outcome) {
 }
 
 void Exchange::end_unopened(const LegacyOpened &outcome) {
+  if (admitted_) release(ReleaseReason::client_gone);
+  if (opening_) worker_.control().cancel_admit(session_, ref());  // still asked for
+  opening_.reset();
   tell_waiters(outcome);
   worker_.counters().add(Counter::legacy_streams_waiting, -1);
   unopened_.reset();

@@ -24,7 +24,7 @@ readonly build_packages=(
 # readable; clang only recommends them.
 readonly dev_packages=(
   clang clang-format clang-tidy llvm libclang-rt-dev libsimdjson-dev shellcheck git jq socat
-  faketime python3
+  faketime python3 iproute2
 )
 
 # Command and package: any nginx will do, and the flavours conflict with each other.

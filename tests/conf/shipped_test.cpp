@@ -192,6 +192,7 @@ HF_TEST(the_shipped_proxy_conf_means_the_defaults_with_and_without_its_comments)
     HF_EQ(have.session_policy, want.session_policy);
     HF_EQ(have.when_sessiond_down, want.when_sessiond_down);
     HF_CHECK(have.call_timeout == want.call_timeout);
+    HF_CHECK(have.dead_peer_timeout == want.dead_peer_timeout);
     HF_CHECK(!have.allowed_hosts && !have.allowed_origins && have.set_headers.empty());
     HF_EQ(have.streams_per_session, want.streams_per_session);
     HF_CHECK(have.legacy_sse == want.legacy_sse);

@@ -107,6 +107,7 @@ HF_TEST(what_is_not_written_has_the_documented_default) {
   HF_CHECK(settings.session_policy.empty() && !settings.allowed_hosts && !settings.allowed_origins);
   HF_CHECK(settings.when_sessiond_down == WhenSessiondDown::automatic);
   HF_EQ(settings.call_timeout.count(), 0);
+  HF_EQ(settings.dead_peer_timeout.count(), 120'000);
   HF_EQ(settings.streams_per_session, 16u);
   HF_CHECK(settings.legacy_sse == LegacySse::automatic);
   HF_CHECK(settings.legacy_sse_initialize_first);
@@ -131,13 +132,15 @@ HF_TEST(every_setting_of_a_location_is_read) {
           "client_max_body_size 1m; proxy_connect_timeout 1s; proxy_read_timeout 2s;"
           "proxy_send_timeout 3s; proxy_set_header X-A \"v$remote_addr-$http_x_b\"; "
           "proxy_buffering off;"
-          "legacy_sse on; legacy_sse_initialize_first off; legacy_sse_waiting 7;"
+          "dead_peer_timeout 30s; legacy_sse on; legacy_sse_initialize_first off; "
+          "legacy_sse_waiting 7;"
           "early_stream 10s; session_recovery on; backend_ping off;")
           .config();
   const ProxySettings &settings = config.servers[0].locations[0].settings;
   HF_EQ(settings.sse_heartbeat.count(), 0);
   HF_EQ(settings.early_stream.count(), 10'000);
   HF_CHECK(settings.session_recovery);
+  HF_EQ(settings.dead_peer_timeout.count(), 30'000);
   HF_CHECK(settings.session_user.kind == SessionUser::Kind::header);
   HF_EQ(settings.session_user.header, std::string("x-user"));
   HF_EQ(settings.session_policy, std::string("ci"));
@@ -391,6 +394,32 @@ HF_TEST(a_listener_may_leave_its_port_to_the_kernel_and_a_backend_may_not) {
   HF_SAYS(World("upstream u { server 127.0.0.1:0; }"), "invalid port");
 }
 
+HF_TEST(listen_says_when_a_silent_client_is_asked_for) {
+  const auto keepalive = [](const std::string &args) {
+    return World("server { listen 127.0.0.1:80 " + args + "; location / { return 204; } }")
+        .config()
+        .listeners[0]
+        .keepalive;
+  };
+  const ClientKeepAlive usual;
+  HF_CHECK(keepalive("") == usual && usual.on && usual.user_timeout == Millis{0});
+  HF_CHECK(keepalive("so_keepalive=on") == usual);
+  HF_CHECK(!keepalive("so_keepalive=off").on);
+  const ClientKeepAlive all = keepalive("so_keepalive=30m:10s:7 tcp_user_timeout=5m");
+  HF_CHECK(all.idle == Millis{1'800'000} && all.interval == Millis{10'000} && all.probes == 7);
+  HF_CHECK(all.user_timeout == Millis{300'000});
+  const ClientKeepAlive some = keepalive("so_keepalive=30m::10");
+  HF_CHECK(some.idle == Millis{1'800'000} && some.interval == usual.interval && some.probes == 10);
+  const auto listen = [](const std::string &args) {
+    return World("server { listen 127.0.0.1:80 " + args + "; location / { return 204; } }");
+  };
+  for (const char *wrong : {"maybe", "1s:1s", "1s:1s:1:1", "500ms::", ":9h10m:", "::0", "::128"}) {
+    HF_SAYS(listen(std::string("so_keepalive=") + wrong), "so_keepalive=");
+  }
+  HF_SAYS(listen("tcp_user_timeout=soon"), "tcp_user_timeout=");
+  HF_SAYS(listen("tcp_user_timeout=2d"), "tcp_user_timeout= is at most one day");
+}
+
 HF_TEST(listen_says_what_is_wrong_with_it) {
   const auto listen = [](const std::string &args) {
     return World("server { listen " + args + "; location / { return 204; } }");
@@ -550,6 +579,7 @@ int main() {
       HF_UNIT(the_admin_page_stays_on_this_machine),
       HF_UNIT(servers_share_listeners),
       HF_UNIT(a_listener_may_leave_its_port_to_the_kernel_and_a_backend_may_not),
+      HF_UNIT(listen_says_when_a_silent_client_is_asked_for),
       HF_UNIT(listen_says_what_is_wrong_with_it),
       HF_UNIT(names_that_two_servers_claim_are_warned_about),
       HF_UNIT(headers_the_proxy_writes_itself_cannot_be_set),
