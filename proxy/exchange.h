@@ -286,6 +286,7 @@ class Exchange final : public BackendUser,
   bool on_due(MonoTime now);
   bool on_backend_due(MonoTime now);
   void flush_gathered();
+  void fail_calls_in_flight();
   void note_fault(BackendFault fault, const char *detail);
   void report_closed(StreamReason reason, Millis idle);
 

@@ -197,7 +197,23 @@ void Exchange::on_backend_fault(BackendFault fault, const char *detail) {
                                                "the backend was lost in mid-call")));
     return;
   }
+  fail_calls_in_flight();
   cut();
+}
+
+// The answers of a legacy session come down its stream alone: with the backend's they are lost, and
+// whoever waits for one is told instead of waiting on.
+void Exchange::fail_calls_in_flight() {
+  if (kind_ != Kind::legacy_open || !in_session_ || client_ == nullptr || !sse_.between_events())
+    return;
+  std::string events;
+  for (const std::string &id : worker_.registry().calls_in_flight(key())) {
+    events += message_event(rpc_error_body(id, kRpcServerError, "the backend was lost in mid-call",
+                                           public_word(EndReason::backend_lost)));
+  }
+  if (events.empty()) return;
+  add_client_data(events);
+  flush_gathered();
 }
 
 // Writes what this turn has gathered, without ending anything.

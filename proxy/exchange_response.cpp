@@ -322,6 +322,7 @@ void Exchange::on_backend_end() {
     return;
   }
   if (early_ && early_->json) end_early_json();
+  fail_calls_in_flight();
   response_complete_ = true;
 }
 

@@ -1,6 +1,7 @@
 #include "proxy/session_record.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "proxy/mcp/era.h"
 
@@ -59,7 +60,9 @@ bool SessionRecord::note(const mcp::RpcMessage &message, ExchangeRef exchange,
   const bool counts = rules.counts(message);
   if (counts) touch(now);
   if (message.is_request()) {
-    add_pending({keyed_hash(message.id), exchange, Pending::kWhileExchangeRuns, counts}, now);
+    Pending pending{keyed_hash(message.id), exchange, Pending::kWhileExchangeRuns, counts};
+    if (identity.transport == Transport::sse) pending.id = message.id;
+    add_pending(std::move(pending), now);
   } else if (message.method == "notifications/cancelled" && !message.request_id.empty()) {
     bool counted = false;  // a request given up has no complete answer, so the clock stays
     (void)forget(message.request_id, counted);  // ignoring: its answer may have come already
@@ -67,10 +70,10 @@ bool SessionRecord::note(const mcp::RpcMessage &message, ExchangeRef exchange,
   return true;
 }
 
-void SessionRecord::add_pending(const Pending &pending, MonoTime now) {
+void SessionRecord::add_pending(Pending pending, MonoTime now) {
   forget_expired(now);
   if (pending_.size() == kPendingMax) pending_.erase(pending_.begin());
-  pending_.push_back(pending);
+  pending_.push_back(std::move(pending));
 }
 
 void SessionRecord::forget_expired(MonoTime now) {
@@ -169,6 +172,16 @@ std::vector<ExchangeRef> SessionRecord::exchanges() const {
   refs.reserve(running_.size());
   for (const Running &running : running_) refs.push_back(running.ref);
   return refs;
+}
+
+// What still has its exchange is answered by that.
+std::vector<std::string> SessionRecord::calls_in_flight(MonoTime now) const {
+  std::vector<std::string> ids;
+  for (const Pending &pending : pending_) {
+    const bool taken = pending.expires != Pending::kWhileExchangeRuns && pending.expires > now;
+    if (taken && !pending.id.empty()) ids.push_back(pending.id);
+  }
+  return ids;
 }
 
 std::vector<ExchangeRef> SessionRecord::open_streams() const {

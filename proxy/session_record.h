@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -28,6 +29,8 @@ struct Pending {
   ExchangeRef exchange;  // that carried it, and whose complete answer ends it
   MonoTime expires = kWhileExchangeRuns;
   bool counts = false;  // its answer moves the clock
+  std::string id =
+      {};  // of a legacy session: the raw token, for whoever loses the backend's stream
 };
 
 // An exchange that has begun and not finished.
@@ -86,6 +89,8 @@ class SessionRecord {
   // In doubt a session was used: who handed it back does not know.
   void set_used() { used_ = true; }
   std::vector<ExchangeRef> exchanges() const;
+  // Of a legacy session: the raw ids of requests the backend took and has not answered.
+  std::vector<std::string> calls_in_flight(MonoTime now) const;
   std::vector<ExchangeRef> open_streams() const;
   void restore_requests(int64_t requests) { requests_ = requests; }
 
@@ -105,7 +110,7 @@ class SessionRecord {
   void touch(MonoTime now) { last_activity_ = now; }
   bool note(const mcp::RpcMessage &message, ExchangeRef exchange, const ActivityRules &rules,
             MonoTime now);
-  void add_pending(const Pending &pending, MonoTime now);
+  void add_pending(Pending pending, MonoTime now);
   // Forgets the oldest request of this id; false when there is none.
   bool forget(std::string_view raw_id, bool &counted);
 

@@ -98,6 +98,13 @@ Millis SessionRegistry::finish(const SessionKeyView &key, ExchangeRef exchange, 
   return record.idle(now);
 }
 
+std::vector<std::string> SessionRegistry::calls_in_flight(const SessionKeyView &key) const {
+  Shard &shard = shard_of(key.hash);
+  const std::lock_guard lock(shard.mutex);
+  const SessionRecord *const record = shard.find(key);
+  return record != nullptr ? record->calls_in_flight(clock_.now()) : std::vector<std::string>();
+}
+
 std::optional<SessionLife> SessionRegistry::bind(SessionIdentity identity, bool persistent,
                                                  ExchangeRef exchange) {
   const MonoTime now = clock_.now();

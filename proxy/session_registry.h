@@ -155,6 +155,10 @@ class SessionRegistry {
   // how long the session has been idle, for the report of a closed stream.
   Millis finish(const SessionKeyView &key, ExchangeRef exchange, Finish how);
 
+  // Of a legacy session: the raw ids of requests the backend took and has not answered. With its
+  // stream the answers are lost.
+  std::vector<std::string> calls_in_flight(const SessionKeyView &key) const;
+
   // Adds a new session whose backend accepted it. REQUIRES: id freshly minted. nullopt: the backend
   // session it was given carries live sessions of another user; nothing was added.
   // The exchange that opened it is registered as with begin() (without expected messages;

@@ -94,6 +94,35 @@ HF_TEST(the_session_ends_when_the_backend_ends_its_stream) {
   check_refusal(client.post(tool_call("8", "clock")), 404, -32001, "8");
 }
 
+HF_TEST(calls_in_flight_are_told_when_the_backend_s_stream_is_lost) {
+  const auto two_calls = [](LegacyClient &client) {
+    client.open();
+    for (const char *id : {"8", "\"nine\""}) {
+      HF_EQ(client.post(tool_call(id, "slow", R"({"steps":1,"interval_ms":60000})")).status, 202);
+    }
+    HF_EQ(client.post(rpc("notifications/x")).status, 202);  // nobody waits for an answer to it
+  };
+  const auto both_told = [](LegacyClient &client) {
+    for (const char *id : {"8", "\"nine\""}) {
+      const Json told = client.receive();
+      HF_EQ(told["id"].dump(), id);
+      HF_EQ(told["error"]["code"].integer(), -32000);
+      HF_EQ(told["error"]["data"]["reason"].text(), "backend_lost");
+    }
+    HF_CHECK(!client.stream().poll(kSoon).has_value());
+  };
+  Pair pair;
+  LegacyClient first(pair.proxy_port());
+  two_calls(first);
+  (void)pair.backend().tell("close-streams", R"({"how":"end"})");
+  both_told(first);
+  LegacyClient second(pair.proxy_port());
+  two_calls(second);
+  pair.backend().process().kill();
+  both_told(second);
+  pair.wait_sessions(0);
+}
+
 HF_TEST(a_post_to_an_unknown_session_is_answered_by_the_proxy) {
   const Pair pair;
   const Response response =
@@ -131,6 +160,7 @@ int main() {
       HF_UNIT(a_post_is_accepted_and_its_answer_comes_down_the_stream),
       HF_UNIT(the_session_ends_when_the_client_leaves),
       HF_UNIT(the_session_ends_when_the_backend_ends_its_stream),
+      HF_UNIT(calls_in_flight_are_told_when_the_backend_s_stream_is_lost),
       HF_UNIT(a_post_to_an_unknown_session_is_answered_by_the_proxy),
       HF_UNIT(two_clients_never_see_each_others_messages),
   };

@@ -139,6 +139,18 @@ test('a_legacy_client_that_reconnects_after_a_crash_is_told_that_its_session_is_
     }),
   ));
 
+test('a_legacy_call_in_flight_is_told_that_its_server_died', () =>
+  withTarget(legacy, '', (target) =>
+    withClient(dialects.sdk1Legacy, target.url, async (session) => {
+      const since = session.http.past.length;
+      const call = session.call('trigger-long-running-operation', { duration: 120, steps: 1 });
+      const told = assert.rejects(call, { code: -32000, message: /the backend was lost/ });
+      await session.http.wait('the accepted call', (e) => e.status === 202, { since });
+      target.backend.kill();
+      await within('the error', told);
+    }),
+  ));
+
 // Starts a server that keeps its sessions in memory, on a path where a second one can follow it.
 async function withRestartable(body) {
   const path = join(scratch(), 'backend.sock');
