@@ -1,6 +1,6 @@
 // The one source of time. Everything that decides by time asks a Clock, so that tests and the
 // simulation can hold it still; nothing else in the project calls now(). Idle ages and deadlines
-// use the monotonic side; wall time is for display only.
+// use the monotonic side; wall time is for people and for times that others wrote down.
 #pragma once
 
 #include <chrono>
@@ -15,7 +15,7 @@ class Clock {
  public:
   virtual ~Clock() = default;
   virtual MonoTime now() const = 0;   // never goes back; suspended time may or may not count
-  virtual WallTime wall() const = 0;  // for people only
+  virtual WallTime wall() const = 0;  // for people, and for times others wrote down (tokens)
 };
 
 // Any thread.

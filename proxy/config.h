@@ -19,6 +19,7 @@
 #include "common/command_line.h"
 #include "common/conf_values.h"
 #include "common/socket_address.h"
+#include "proxy/jwt_verifier.h"
 #include "proxy/net/tls_context.h"
 
 namespace holdfast::proxy {
@@ -64,11 +65,19 @@ struct Upstream {
 
 // How the user of a session is named.
 struct SessionUser {
-  enum class Kind { none, header, bearer, ip };
+  enum class Kind { none, header, bearer, jwt, ip };
   Kind kind = Kind::none;
-  std::string header;  // lower case; only with Kind::header
+  std::string header;                        // lower case; only with Kind::header
+  std::shared_ptr<const JwtVerifier> jwt{};  // only with Kind::jwt, there in every location
 
   friend bool operator==(const SessionUser &, const SessionUser &) = default;
+};
+
+// The jwt_* directives in force at a level, from which the verifiers of its locations are made.
+struct JwtSettings {
+  JwtRules rules;
+  std::string key;
+  std::string key_path;  // as written; empty = no key
 };
 
 // What an `initialize` meets while sessiond is away; words equal those of `when_sessiond_down`.
@@ -126,6 +135,7 @@ using AllowedNames = std::vector<AllowedName>;
 struct ProxySettings {
   Millis sse_heartbeat{std::chrono::seconds{15}};  // 0 = off
   SessionUser session_user;
+  JwtSettings jwt;             // empty once loading is over: no key is kept but in a verifier
   std::string session_policy;  // empty = the top-level policy
   WhenSessiondDown when_sessiond_down = WhenSessiondDown::automatic;
   Millis call_timeout{0};                               // 0 = none: a slow answer is not a dead one

@@ -67,6 +67,10 @@ class ConfigBuilder {
   void drop_unused_plain();
   size_t tls_upstream(size_t plain, const ConfWord &url, const TlsDirectives &tls);
 
+  // config_jwt.cpp
+  bool read_jwt_setting(JwtSettings &jwt, const ConfDirective &directive);
+  void make_jwt_verifier(Location &location, const ConfDirective &block);
+
   // config_tls.cpp
   static TlsDirectives tls_level(const TlsDirectives &inherited, const Directives &directives);
   TlsContext server_tls(const TlsDirectives &level);
@@ -134,6 +138,8 @@ class ConfigBuilder {
   // The same for backends: by their settings, and then the upstreams that use them.
   std::map<std::string, std::optional<UpstreamTls>> backend_tls_;
   std::map<std::string, size_t> tls_upstreams_;
+  std::map<std::string, ConfSpan> jwt_key_spans_;                            // by path as written
+  std::map<std::string, std::shared_ptr<const JwtVerifier>> jwt_verifiers_;  // by rules; null: bad
   std::set<size_t> plain_of_tls_;  // upstreams that TLS ones were made from
   std::string pem_seen_;           // all PEM texts read for the context that is being built
 };

@@ -159,8 +159,8 @@ void ConfigBuilder::apply_level(Level &level, const Directives &directives) {
 }
 
 void ConfigBuilder::apply_setting(Level &level, const ConfDirective &directive) {
-  if (apply_simple_setting(level, directive)) return;
   ProxySettings &settings = level.settings;
+  if (apply_simple_setting(level, directive) || read_jwt_setting(settings.jwt, directive)) return;
   const std::string_view name = directive.row->name;
   if (name == "session_user") {
     read_session_user(settings, directive);
@@ -238,16 +238,16 @@ void ConfigBuilder::read_session_user(ProxySettings &settings, const ConfDirecti
   const std::string &kind = directive.args.front().text;
   const bool named = directive.args.size() > 1;
   SessionUser user;
-  if (kind == "jwt") {
-    fail(directive.args.front().span, "\"session_user jwt\" is not supported by this version");
-    return;
-  }
-  if (named != (kind == "header")) {
+  if (named != (kind == "header" || kind == "jwt")) {
     fail(directive.span(), kind == "header" ? "\"session_user header\" needs the name of the header"
+                           : kind == "jwt"  ? "\"session_user jwt\" needs the name of the claim"
                                             : "\"session_user " + kind + "\" takes nothing more");
     return;
   }
-  if (kind == "header") {
+  if (kind == "jwt") {
+    user.kind = SessionUser::Kind::jwt;
+    settings.jwt.rules.claim = directive.args[1].text;
+  } else if (kind == "header") {
     const ConfWord &header = directive.args[1];
     if (!is_field_name(header.text)) {
       fail(header.span, in_quotes(header.text) + " is not a header name");

@@ -74,6 +74,7 @@ void ConfigBuilder::build_server(const ConfDirective &block, const Level &inheri
                      if (a.exact != b.exact) return a.exact;
                      return a.path.size() > b.path.size();
                    });
+  server.settings.jwt = {};
   config_.servers[index] = std::move(server);
 }
 
@@ -135,6 +136,7 @@ void ConfigBuilder::build_location(Server &server, const ConfDirective &block,
   Level level = server;
   apply_level(level, block.children);
   location.settings = std::move(level.settings);
+  make_jwt_verifier(location, block);
   const ConfDirective *handler = nullptr;
   bool faulty = false;  // a handler that the checker refused is not a missing one
   for (const ConfDirective &directive : block.children) {

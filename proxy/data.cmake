@@ -15,7 +15,9 @@ hf_library(hf_proxy_data
   exchange_response.cpp
   exchange_session.cpp
   exchange_unopened.cpp
+  exchange_user.cpp
   header_values.cpp
+  jwt_cache.cpp
   legacy_places.cpp
   legacy_streams.cpp
   initialize_result.cpp

@@ -1,6 +1,7 @@
 #include "proxy/directives.h"
 
 #include "common/nginx_words.h"
+#include "proxy/jwt_verifier.h"
 
 namespace holdfast::proxy {
 
@@ -11,7 +12,8 @@ constexpr ConfContexts kAnyLevel = kMain | kHttp | kServer | kLocation;
 constexpr ConfContexts kServerLevel = kMain | kHttp | kServer;
 constexpr ConfContexts kTop = kMain | kHttp;
 constexpr uint64_t kSecondMs = 1000;
-constexpr uint64_t kDayMs = 24 * 3600 * kSecondMs;
+constexpr uint64_t kHourMs = 3600 * kSecondMs;
+constexpr uint64_t kDayMs = 24 * kHourMs;
 
 constexpr ConfRow kRows[] = {
     // The process.
@@ -244,7 +246,27 @@ constexpr ConfRow kRows[] = {
      .type = ConfType::choice,
      .words = "none|header|bearer|jwt|ip",
      .default_text = "none",
-     .help = "who a session belongs to: none, header NAME, bearer, ip"},
+     .help = "who a session belongs to: none, header NAME, bearer, jwt CLAIM, ip"},
+    {.name = "jwt_key_file",
+     .contexts = kAnyLevel,
+     .help = "what tokens are verified with: a secret for HS algorithms, else a PEM public key"},
+    {.name = "jwt_algorithm",
+     .contexts = kAnyLevel,
+     .type = ConfType::choice,
+     .words = kJwtAlgorithms,
+     .help = "the one algorithm tokens may be signed by"},
+    {.name = "jwt_issuer",
+     .contexts = kAnyLevel,
+     .help = "the iss a token must have; without it any"},
+    {.name = "jwt_audience",
+     .contexts = kAnyLevel,
+     .help = "what a token's aud must name; without it tokens for other services are taken, too"},
+    {.name = "jwt_leeway",
+     .contexts = kAnyLevel,
+     .type = ConfType::time,
+     .max = kHourMs,
+     .default_text = "30s",
+     .help = "how far the issuer's clock may be from ours"},
     {.name = "session_policy",
      .contexts = kAnyLevel,
      .help = "a policy of sessiond.conf; without it the top-level one"},

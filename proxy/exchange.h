@@ -1,10 +1,10 @@
 // One request and its answer: decides where the request goes, relays both ways with backpressure,
 // keeps the session's books. Owned by its ClientConn; by the worker once the client has left and
 // the backend's answer is still to be drained. Worker thread only. The implementation is in
-// seven files: exchange_request.cpp (way in), exchange_session.cpp (MCP rules),
-// exchange_recovery.cpp (backend sessions that were lost), exchange_response.cpp (way out),
+// exchange_request.cpp (way in), exchange_user.cpp (whose request it is), exchange_session.cpp (MCP
+// rules), exchange_recovery.cpp (backend sessions that were lost), exchange_response.cpp (way out),
 // exchange_early.cpp (calls answered before their backend does), exchange_unopened.cpp (legacy
-// streams before their first POST), exchange_end.cpp (every way to end).
+// streams before their first POST) and exchange_end.cpp (every way to end).
 //
 //   inspect ──routable──▶ [restoring] ──▶ [admitting] ──▶ forwarding ──answer complete──▶ done
 //      │                      │               │            │  │   ▲
@@ -164,8 +164,11 @@ class Exchange final : public BackendUser,
   bool await_old_stream(int status);
   void ask_again();
 
+  // exchange_user.cpp
+  void identify_user(const http::RequestHead &head);
+  void identify_by_token(const http::RequestHead &head);
+
   // exchange_session.cpp
-  bool identify_user(const http::RequestHead &head);
   void decide(const http::RequestHead &head);
   void decide_post(const http::RequestHead &head);
   void decide_get(const http::RequestHead &head);

@@ -168,8 +168,7 @@ void Exchange::start_handler(const http::RequestHead &head) {
       return;
     case Handler::proxy:
       upstream_ = worker_.upstream(*config_, location_->upstream);
-      if (!identify_user(head))
-        refuse(400, "the header that names the session's user is malformed");
+      identify_user(head);
       return;
   }
 }

@@ -11,7 +11,6 @@
 #include "proxy/mcp/endpoint_rewrite.h"
 #include "proxy/mcp/era.h"
 #include "proxy/own_answers.h"
-#include "proxy/session_user.h"
 #include "proxy/worker.h"
 
 namespace holdfast::proxy {
@@ -36,14 +35,6 @@ WhenDown when_down(WhenSessiondDown value) {
 }  // namespace
 
 ExchangeRef Exchange::ref() const noexcept { return {worker_.index(), id_}; }
-
-bool Exchange::identify_user(const http::RequestHead &head) {
-  std::optional<std::string> user =
-      session_user(settings_->session_user, head, client_->trusted(), client_->peer_ip());
-  if (!user) return false;
-  user_ = std::move(*user);
-  return true;
-}
 
 // Decides what the request is and whether it may go on: afterwards the phase is forwarding,
 // admitting, restoring, refusing, or an answer has been given.

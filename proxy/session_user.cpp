@@ -56,13 +56,20 @@ std::optional<std::string> session_user(const SessionUser &rule, const http::Req
     case SessionUser::Kind::header:
       return trusted ? from_header(rule.header, head) : std::optional<std::string>("-");
     case SessionUser::Kind::bearer: {
-      const std::string_view value = head.fields.value(http::FieldId::authorization);
-      const bool bearer = value.size() > kBearer.size() &&
-                          ::strncasecmp(value.data(), kBearer.data(), kBearer.size()) == 0;
-      return bearer ? sha256_hex(value.substr(kBearer.size())) : "-";
+      const std::string_view token = bearer_token(head);
+      return token.empty() ? "-" : sha256_hex(token);
     }
+    case SessionUser::Kind::jwt:
+      break;
   }
-  return "-";
+  return std::nullopt;
+}
+
+std::string_view bearer_token(const http::RequestHead &head) noexcept {
+  const std::string_view value = head.fields.value(http::FieldId::authorization);
+  const bool bearer = value.size() > kBearer.size() &&
+                      ::strncasecmp(value.data(), kBearer.data(), kBearer.size()) == 0;
+  return bearer ? value.substr(kBearer.size()) : std::string_view();
 }
 
 }  // namespace holdfast::proxy

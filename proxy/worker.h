@@ -22,6 +22,7 @@
 #include "proxy/client_conn.h"
 #include "proxy/config.h"
 #include "proxy/counters.h"
+#include "proxy/jwt_cache.h"
 #include "proxy/legacy_places.h"
 #include "proxy/legacy_streams.h"
 #include "proxy/mcp/rpc_scanner.h"
@@ -108,6 +109,7 @@ class Worker {
   // False when so many are being drained already that another would be a burden.
   bool may_adopt() const noexcept { return adopted_.size() < kAdoptedMax; }
   LogLimit &fault_log() noexcept { return fault_log_; }
+  JwtCache &tokens() noexcept { return tokens_; }
 
   // A message for an exchange of any worker, this one included; it arrives in a later turn.
   void tell(uint32_t worker, WorkerMessage message);
@@ -205,6 +207,7 @@ class Worker {
   MonoTime date_until_{};
   std::string date_;
   LogLimit fault_log_;
+  JwtCache tokens_;
   LogLimit call_log_;
   LogLimit handshake_log_;
   LogLimit refusal_log_;

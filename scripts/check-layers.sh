@@ -76,6 +76,8 @@ check_layers() {
     '^#include <(event2?/|sys/socket|sys/epoll|unistd)' '^(proxy/http|sessiond/core)/'
   forbid 'only sessiond/http_api.cpp includes libevhtp' '^#include [<"]evhtp' '.' \
     '^sessiond/http_api\.cpp$'
+  forbid 'only proxy/jwt_verifier.cpp includes libjwt' '^#include [<"]jwt\.h' '.' \
+    '^(proxy/jwt_verifier\.cpp|tests/proxy/jwt_verifier_test\.cpp)$'
   forbid 'only common/json and the message files include jansson' '^#include [<"]jansson' \
     '^(common|proxy|sessiond)/' '^common/(json|[a-z]+_messages)\w*\.(h|cpp)$'
 }

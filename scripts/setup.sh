@@ -17,7 +17,7 @@ source "$(dirname "$0")/functions.sh"
 # libcmocka-dev is here because one configuration serves the programs and their tests.
 readonly build_packages=(
   build-essential cmake ninja-build pkg-config ca-certificates curl
-  libevent-dev libevhtp-dev libssl-dev libjansson-dev libfmt-dev libspdlog-dev
+  libevent-dev libevhtp-dev libssl-dev libjansson-dev libjwt-dev libfmt-dev libspdlog-dev
   libcli11-dev libseccomp-dev prometheus-cpp-dev zlib1g-dev libcmocka-dev
 )
 # libclang-rt-dev holds the sanitizers and libFuzzer, llvm the symbolizer that makes their reports

@@ -21,6 +21,18 @@ find_package(spdlog REQUIRED)
 find_package(Evhtp REQUIRED)
 find_package(prometheus-cpp CONFIG REQUIRED)
 find_package(CLI11 CONFIG REQUIRED)
+
+# Verified tokens (session_user jwt). libjwt 3 has another API; without any, -t refuses such a
+# configuration and names the package.
+pkg_check_modules(JWT QUIET IMPORTED_TARGET GLOBAL "libjwt<3")
+if(JWT_FOUND)
+  option(HOLDFAST_JWT "Verify JSON web tokens with libjwt" ON)
+else()
+  option(HOLDFAST_JWT "Verify JSON web tokens with libjwt" OFF)
+endif()
+if(HOLDFAST_JWT AND NOT JWT_FOUND)
+  message(FATAL_ERROR "libjwt not found: apt-get install libjwt-dev (or run scripts/setup.sh), or -DHOLDFAST_JWT=OFF")
+endif()
 if(HOLDFAST_TESTS)
   hf_require(CMOCKA cmocka libcmocka-dev)
 endif()

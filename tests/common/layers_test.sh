@@ -27,6 +27,7 @@ expect_violation sessiond/ctl/a.cpp "$first#include \"sessiond/core/step.h\"" 't
 expect_violation sessiond/a.cpp "$first#include \"sessiond/ctl/client.h\"" 'the daemon may not know'
 expect_violation proxy/http/a.cpp "$first#include <event2/event.h>" 'http/ and core/ are pure'
 expect_violation sessiond/a.cpp "$first#include <evhtp/evhtp.h>" 'only sessiond/http_api.cpp'
+expect_violation proxy/jwt_claims.cpp "$first#include <jwt.h>" 'only proxy/jwt_verifier.cpp includes libjwt'
 expect_violation common/a.cpp "$first#include <jansson.h>" 'only common/json'
 expect_violation proxy/a.cpp "$first auto *p = new Thing(1);" 'no new by hand'
 expect_violation proxy/a.cpp "$first delete[] things;" 'no delete by hand'

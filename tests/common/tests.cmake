@@ -2,6 +2,7 @@
 include(common/layers.cmake)
 include(common/link.cmake)
 include(common/conf.cmake)
+hf_test(base64_test common/base64_test.cpp LINK hf_common)
 hf_test(daemon_test common/daemon_test.cpp LINK hf_common)
 # A filtered process has no room for a sanitizer's own calls.
 if(NOT HOLDFAST_SANITIZE)

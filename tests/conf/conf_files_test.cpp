@@ -24,6 +24,13 @@ std::string slurp(const fs::path &path) {
   return std::string((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
 }
 
+// Without libjwt no file that asks for verified tokens is good.
+#ifdef HOLDFAST_HAS_JWT
+constexpr bool kHasJwt = true;
+#else
+constexpr bool kHasJwt = false;
+#endif
+
 // The repository as if it stood at /repository, so that no path depends on where it was checked
 // out; no environment, no names, no .env of this machine.
 constexpr std::string_view kRoot = "/repository/";
@@ -50,6 +57,7 @@ class DumpSource : public RepositorySource {
   DumpSource(std::string path, std::string dump) : path_(std::move(path)), dump_(std::move(dump)) {}
   Result<std::string> read_file(const std::string &path) override {
     if (path == path_) return dump_;
+    if (path.ends_with(".pem")) return RepositorySource::read_file(path);
     return Error{Errc::io, ENOENT, "the dump reads \"" + path + "\" again"};
   }
 
@@ -92,7 +100,8 @@ Outcome load(const fs::path &path, const fs::path &base_dir, ConfSource &source)
 std::vector<fs::path> files_in(const fs::path &folder, const std::string &extension) {
   std::vector<fs::path> files;
   for (const auto &entry : fs::directory_iterator(folder)) {
-    if (entry.is_regular_file() && entry.path().extension() == extension)
+    if (!entry.is_regular_file() || entry.path().extension() != extension) continue;
+    if (kHasJwt || entry.path().filename().string().find("jwt") == std::string::npos)
       files.push_back(entry.path());
   }
   std::sort(files.begin(), files.end());

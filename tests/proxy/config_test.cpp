@@ -467,7 +467,7 @@ HF_TEST(connection_with_an_empty_value_is_what_the_proxy_does_anyway) {
 }
 
 HF_TEST(what_this_version_does_not_do_is_refused_when_switched_on) {
-  for (const char *line : {"backend_ping 30s;", "session_user jwt sub;"}) {
+  for (const char *line : {"backend_ping 30s;"}) {
     HF_SAYS(in_location(line), "is not supported by this version");
   }
   HF_SAYS(in_location("proxy_buffering on;"), "never buffers");
