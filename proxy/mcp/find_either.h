@@ -5,6 +5,10 @@
 // Pure; reads nothing outside [p, end).
 #pragma once
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 #include <algorithm>
 #include <bit>
 #include <cstddef>
@@ -25,6 +29,22 @@ inline const char *find_in_block(const char *p, size_t bytes, char a, char b) {
   return earlier != nullptr ? earlier : first;
 }
 
+#if defined(__SSE2__)
+
+inline constexpr size_t kStepBytes = 16;
+
+// The offset of the first byte of p[0..16) that is `a` or `b`; 16 or more when there is none.
+inline size_t offset_in_step(const char *p, char a, char b) {
+  const __m128i bytes = _mm_loadu_si128(static_cast<const __m128i *>(static_cast<const void *>(p)));
+  const __m128i hits = _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(a)),
+                                    _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b)));
+  return static_cast<size_t>(std::countr_zero(static_cast<unsigned>(_mm_movemask_epi8(hits))));
+}
+
+#else
+
+inline constexpr size_t kStepBytes = 8;
+
 // The high bit of every zero byte of `word`, and possibly of bytes above the lowest such one.
 inline uint64_t zero_bytes(uint64_t word) {
   constexpr uint64_t kLow = 0x0101010101010101u;
@@ -32,7 +52,7 @@ inline uint64_t zero_bytes(uint64_t word) {
 }
 
 // The offset of the first byte of p[0..8) that is `a` or `b`; 8 when there is none.
-inline size_t offset_in_word(const char *p, char a, char b) {
+inline size_t offset_in_step(const char *p, char a, char b) {
   constexpr uint64_t kOnes = 0x0101010101010101u;
   uint64_t word;
   std::memcpy(&word, p, sizeof word);
@@ -42,23 +62,24 @@ inline size_t offset_in_word(const char *p, char a, char b) {
   return static_cast<size_t>(std::countr_zero(hit)) / 8;
 }
 
+#endif
+
 }  // namespace find_either_detail
 
 // The first byte of [p, end) that is `a` or `b`; `end` when there is none. Short distances, the
-// usual case, stay in 8-byte words.
+// usual case, are gone in a few steps of a vector or word.
 inline const char *find_either(const char *p, const char *end, char a, char b) {
   using namespace find_either_detail;
   const auto left = [&] { return static_cast<size_t>(end - p); };
-  for (int i = 0; i < 8 && left() >= 8; ++i, p += 8) {
-    const size_t offset = offset_in_word(p, a, b);
-    if (offset < 8) return p + offset;
+  for (int i = 0; i < 4 && left() >= kStepBytes; ++i, p += kStepBytes) {
+    const size_t offset = offset_in_step(p, a, b);
+    if (offset < kStepBytes) return p + offset;
   }
-  while (p != end) {
-    const size_t bytes = std::min(left(), kBlockBytes);
-    const char *const hit = find_in_block(p, bytes, a, b);
+  for (; left() >= kStepBytes; p += std::min(left(), kBlockBytes)) {
+    const char *const hit = find_in_block(p, std::min(left(), kBlockBytes), a, b);
     if (hit != nullptr) return hit;
-    p += bytes;
   }
+  while (p != end && *p != a && *p != b) ++p;
   return p;
 }
 

@@ -35,9 +35,6 @@ class JsonText {
   // The bytes added so far, unchanged; for tokens kept as received.
   std::string_view raw() const { return {bytes_.data(), size_}; }
 
-  // True when nothing has been added since clear(), not even half an escape.
-  bool empty() const { return size_ == 0 && high_surrogate_ == 0; }
-
   // True for a text that finish() would give back unchanged: ASCII, and not too long.
   static bool is_plain(std::string_view text);
 

@@ -1,5 +1,7 @@
 #include "proxy/mcp/rpc_scanner.h"
 
+#include <span>
+
 #include "proxy/mcp/find_either.h"
 
 namespace holdfast::proxy::mcp {
@@ -9,8 +11,6 @@ namespace {
 static_assert(kRpcMethodBytesMax <= JsonText::kBytesMax);
 static_assert(kRpcIdBytesMax == JsonText::kBytesMax);
 static_assert(kRpcCaptureBytesMax == JsonText::kBytesMax);
-
-bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
 // Bytes of numbers and words. None of them is structure, so a run of them can be skipped unread.
 constexpr std::array<bool, 256> make_scalar_bytes() {
@@ -73,8 +73,33 @@ bool RpcScanner::routable() const {
 const char *RpcScanner::feed_structure(const char *p, const char *end) {
   while (p != end) {
     const char c = *p++;
-    if (is_space(c)) continue;
-    on_structure(c);
+    switch (c) {
+      case '"':
+        p = on_quote(p, end);
+        break;
+      case ' ':
+      case '\t':
+      case '\n':
+      case '\r':
+        continue;
+      case ':':
+        on_colon();
+        break;
+      case ',':
+        on_comma();
+        break;
+      case '{':
+      case '[':
+        on_open(c == '{');
+        break;
+      case '}':
+      case ']':
+        on_close(c == '}');
+        break;
+      default:
+        p = on_scalar(p - 1, end);
+        break;
+    }
     if (lex_ != Lex::structure || state_ == State::unclear) break;
   }
   return p;
@@ -87,12 +112,7 @@ const char *RpcScanner::feed_string(const char *p, const char *end) {
       continue;
     }
     const char *special = find_either(p, end, '"', '\\');
-    const std::string_view plain{p, static_cast<size_t>(special - p)};
-    if (special != end && *special == '"' && text_.empty()) {
-      end_plain(plain);
-      return special + 1;
-    }
-    if (capture_ != Member::none) text_.append(plain);
+    if (capture_ != Member::none) text_.append({p, static_cast<size_t>(special - p)});
     if (special == end) return end;
     p = special + 1;
     if (*special == '"') {
@@ -130,7 +150,7 @@ const char *RpcScanner::feed_scalar(const char *p, const char *end) {
   return p;
 }
 
-// Ends the string or scalar being read and hands what was captured to its place.
+// Ends a string or scalar that was read in parts and hands what was captured to its place.
 void RpcScanner::end_capture() {
   const Member member = capture_;
   const bool string = lex_ == Lex::string;
@@ -139,75 +159,85 @@ void RpcScanner::end_capture() {
   if (member == Member::key) return on_key(text_.finish());
   if (keeps_token(member)) {
     if (string) text_.append("\"");
-    return on_token(member);
+    return on_token(member, text_.raw(), text_.cut());
   }
   if (member != Member::none) on_text(member, text_.finish(), text_.cut());
 }
 
-// Ends a string that is here whole and without escapes, as nearly all are: it need not be copied to
-// be understood. Tokens are never among them: their text begins with the quote.
-void RpcScanner::end_plain(std::string_view text) {
-  const Member member = capture_;
-  lex_ = Lex::structure;
-  capture_ = Member::none;
-  if (member == Member::none) return;
+// --- Structure ---------------------------------------------------------------------------------
+
+// Reads a string from behind its opening quote. One that is here whole and without escapes, as
+// nearly all are, is taken at once: it need not be copied to be understood. Any other is begun, and
+// feed_string() goes on where this has stopped.
+[[gnu::always_inline]] inline const char *RpcScanner::on_quote(const char *p, const char *end) {
+  Member member = Member::none;
+  if (expect_ == Expect::key || expect_ == Expect::key_or_close) {
+    if (depth_ == visited_depth_) member = Member::key;
+    expect_ = Expect::colon;
+  } else if (expects_value() && !expects_message()) {
+    member = take_pending();
+    if (!keeps_text(member) && !keeps_token(member)) member = Member::none;
+    expect_ = Expect::comma_or_close;
+  } else {
+    fail();
+    return p;
+  }
+  const char *const special = find_either(p, end, '"', '\\');
+  const std::string_view plain{p, static_cast<size_t>(special - p)};
+  if (special != end && *special == '"') {
+    p = special + 1;
+    if (member != Member::none) on_plain(member, plain);
+    if (expect_ == Expect::colon && p != end && *p == ':') {  // no writer puts blanks there
+      expect_ = Expect::value;
+      ++p;
+    }
+    return p;
+  }
+  lex_ = Lex::string;
+  capture_ = member;
+  text_.clear();
+  if (keeps_token(member)) text_.append("\"");
+  if (member != Member::none) text_.append(plain);
+  return special;
+}
+
+// Takes a string that needed no unescaping; its quotes stand around it.
+inline void RpcScanner::on_plain(Member member, std::string_view text) {
   if (member == Member::key) return on_key(text);  // no name we know has a byte finish() changes
+  if (keeps_token(member)) {
+    const std::string_view token{text.data() - 1, text.size() + 2};
+    return on_token(member, token, token.size() > JsonText::kBytesMax);
+  }
   if (JsonText::is_plain(text)) return on_text(member, text, false);
+  text_.clear();
   text_.append(text);
   on_text(member, text_.finish(), text_.cut());
 }
 
-// --- Structure ---------------------------------------------------------------------------------
-
-void RpcScanner::on_structure(char c) {
-  switch (c) {
-    case '"':
-      return on_quote();
-    case '{':
-    case '[':
-      return on_open(c == '{');
-    case '}':
-    case ']':
-      return on_close(c == '}');
-    case ',':
-      return on_comma();
-    case ':':
-      return on_colon();
-    default:
-      return on_scalar(c);
+// Reads a number or word; one that may go on in the next piece is begun, as strings are.
+inline const char *RpcScanner::on_scalar(const char *begin, const char *end) {
+  if (!is_scalar_byte(*begin) || !expects_value() || expects_message()) {
+    fail();
+    return begin;
   }
-}
-
-void RpcScanner::on_quote() {
-  if (expect_ == Expect::key || expect_ == Expect::key_or_close) {
-    if (depth_ == visited_depth_) capture_ = Member::key;
-    text_.clear();
-    expect_ = Expect::colon;
-  } else if (expects_value() && !expects_message()) {
-    const Member member = take_pending();
-    text_.clear();
-    if (keeps_text(member) || keeps_token(member)) capture_ = member;
-    if (keeps_token(member)) text_.append("\"");
-    expect_ = Expect::comma_or_close;
-  } else {
-    return fail();
-  }
-  lex_ = Lex::string;
-}
-
-void RpcScanner::on_scalar(char c) {
-  if (!is_scalar_byte(c) || !expects_value() || expects_message()) return fail();
-  const Member member = take_pending();
-  if (keeps_token(member)) {
-    capture_ = member;
-    text_.clear();
-    text_.append({&c, 1});
-  }
+  Member member = take_pending();
+  if (!keeps_token(member)) member = Member::none;
   expect_ = Expect::comma_or_close;
+  const char *p = begin + 1;
+  while (p != end && is_scalar_byte(*p)) ++p;
+  const std::string_view token{begin, static_cast<size_t>(p - begin)};
+  if (p != end) {
+    if (member != Member::none) on_token(member, token, token.size() > JsonText::kBytesMax);
+    return p;
+  }
   lex_ = Lex::scalar;
+  capture_ = member;
+  text_.clear();
+  if (member != Member::none) text_.append(token);
+  return p;
 }
 
-void RpcScanner::on_open(bool object) {
+inline void RpcScanner::on_open(bool object) {
   if (!expects_value() || depth_ == kDepthMax) return fail();
   if (!object && batch_ && depth_ == 1) return fail();
   const bool message = object && expects_message();
@@ -224,7 +254,7 @@ void RpcScanner::on_open(bool object) {
   }
 }
 
-void RpcScanner::on_close(bool object) {
+inline void RpcScanner::on_close(bool object) {
   if (depth_ == 0 || in_object() != object) return fail();
   const Expect empty = object ? Expect::key_or_close : Expect::value_or_close;
   if (expect_ != Expect::comma_or_close && expect_ != empty) return fail();
@@ -238,17 +268,17 @@ void RpcScanner::on_close(bool object) {
   }
 }
 
-void RpcScanner::on_comma() {
+inline void RpcScanner::on_comma() {
   if (expect_ != Expect::comma_or_close) return fail();
   expect_ = in_object() ? Expect::key : Expect::value;
 }
 
-void RpcScanner::on_colon() {
+inline void RpcScanner::on_colon() {
   if (expect_ != Expect::colon) return fail();
   expect_ = Expect::value;
 }
 
-void RpcScanner::push(bool object) {
+inline void RpcScanner::push(bool object) {
   const uint64_t bit = uint64_t{1} << depth_ % 64;
   uint64_t &word = objects_[depth_ / 64];
   word = object ? word | bit : word & ~bit;
@@ -259,38 +289,55 @@ void RpcScanner::push(bool object) {
 
 RpcScanner::Member RpcScanner::find_member(Where where, std::string_view name) {
   struct Row {
-    Where where;
     std::string_view name;
     Member member;
   };
-  static constexpr Row kRows[] = {
-      {Where::message, "method", Member::method},
-      {Where::message, "id", Member::id},
-      {Where::message, "result", Member::result},
-      {Where::message, "error", Member::error},
-      {Where::message, "params", Member::params},
-      {Where::params, "requestId", Member::request_id},
-      {Where::params, "clientInfo", Member::client_info},
-      {Where::params, "_meta", Member::meta},
-      {Where::params, "uri", Member::uri},
-      {Where::params, "name", Member::name},
-      {Where::client_info, "name", Member::client_name},
-      {Where::client_info, "version", Member::client_version},
-      {Where::meta, "io.modelcontextprotocol/protocolVersion", Member::protocol_version},
+  static constexpr Row kMessage[] = {
+      {"id", Member::id},         {"method", Member::method}, {"params", Member::params},
+      {"result", Member::result}, {"error", Member::error},
   };
-  for (const Row &row : kRows) {
-    if (row.where == where && row.name == name) return row.member;
+  static constexpr Row kParams[] = {
+      {"name", Member::name},
+      {"uri", Member::uri},
+      {"_meta", Member::meta},
+      {"requestId", Member::request_id},
+      {"clientInfo", Member::client_info},
+  };
+  static constexpr Row kClientInfo[] = {
+      {"name", Member::client_name},
+      {"version", Member::client_version},
+  };
+  static constexpr Row kMeta[] = {
+      {"io.modelcontextprotocol/protocolVersion", Member::protocol_version},
+  };
+  const auto find = [name](std::span<const Row> rows) {
+    for (const Row &row : rows) {
+      if (row.name == name) return row.member;
+    }
+    return Member::none;
+  };
+  switch (where) {
+    case Where::message:
+      return find(kMessage);
+    case Where::params:
+      return find(kParams);
+    case Where::client_info:
+      return find(kClientInfo);
+    case Where::meta:
+      return find(kMeta);
+    case Where::outside:
+      break;
   }
   return Member::none;
 }
 
 // Members whose raw token is kept, quotes and escapes included.
-bool RpcScanner::keeps_token(Member member) {
+inline bool RpcScanner::keeps_token(Member member) {
   return member == Member::id || member == Member::request_id;
 }
 
 // Strings whose unescaped text is kept.
-bool RpcScanner::keeps_text(Member member) {
+inline bool RpcScanner::keeps_text(Member member) {
   switch (member) {
     case Member::key:
     case Member::method:
@@ -305,13 +352,13 @@ bool RpcScanner::keeps_text(Member member) {
   }
 }
 
-RpcScanner::Member RpcScanner::take_pending() {
+inline RpcScanner::Member RpcScanner::take_pending() {
   const Member member = pending_;
   pending_ = Member::none;
   return member;
 }
 
-void RpcScanner::on_key(std::string_view name) {
+inline void RpcScanner::on_key(std::string_view name) {
   const Member member = find_member(where_, name);
   if (member == Member::none) return;
   const uint32_t bit = uint32_t{1} << static_cast<unsigned>(member);
@@ -350,29 +397,29 @@ void RpcScanner::on_text(Member member, std::string_view text, bool cut) {
   }
 }
 
-void RpcScanner::on_token(Member member) {
+void RpcScanner::on_token(Member member, std::string_view token, bool cut) {
   RpcMessage &message = current();
-  const bool echoable = !text_.cut() && echoable_id(text_.raw());
+  const bool echoable = !cut && echoable_id(token);
   if (member == Member::request_id) {
-    if (echoable) message.request_id = text_.raw();
+    if (echoable) message.request_id = token;
     return;
   }
-  message.has_id = text_.raw() != "null";
-  message.id = echoable ? text_.raw() : "null";
+  message.has_id = token != "null";
+  message.id = echoable ? token : "null";
 }
 
-void RpcScanner::enter(Member member) {
+inline void RpcScanner::enter(Member member) {
   if (member == Member::params) visit(Where::params);
   if (member == Member::client_info) visit(Where::client_info);
   if (member == Member::meta) visit(Where::meta);
 }
 
-void RpcScanner::visit(Where where) {
+inline void RpcScanner::visit(Where where) {
   where_ = where;
   visited_depth_ = depth_;
 }
 
-void RpcScanner::leave() {
+inline void RpcScanner::leave() {
   --visited_depth_;
   if (where_ == Where::message) {
     current().complete = true;

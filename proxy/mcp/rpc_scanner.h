@@ -91,17 +91,17 @@ class RpcScanner {
   const char *feed_structure(const char *p, const char *end);
   const char *feed_string(const char *p, const char *end);
   const char *feed_scalar(const char *p, const char *end);
-  void on_structure(char c);
-  void on_quote();
+  const char *on_quote(const char *p, const char *end);
+  const char *on_scalar(const char *begin, const char *end);
   void on_open(bool object);
   void on_close(bool object);
   void on_comma();
   void on_colon();
-  void on_scalar(char c);
   void on_escaped(char c);
+  void on_plain(Member member, std::string_view text);
   void on_key(std::string_view name);
   void on_text(Member member, std::string_view text, bool cut);
-  void on_token(Member member);
+  void on_token(Member member, std::string_view token, bool cut);
 
   void fail() { state_ = State::unclear; }
   bool expects_value() const {
@@ -111,7 +111,6 @@ class RpcScanner {
   bool in_object() const { return (objects_[(depth_ - 1) / 64] >> (depth_ - 1) % 64 & 1) != 0; }
   Member take_pending();
   void end_capture();
-  void end_plain(std::string_view text);
   void push(bool object);
   void enter(Member member);
   void visit(Where where);
