@@ -39,8 +39,7 @@ void SseScanner::feed(std::string_view bytes, SseSink &sink) {
     }
     switch (lex_) {
       case Lex::line_start:
-        on_line_start(c);
-        if (c == ':') ++p;
+        p = feed_line(p, end, sink);
         break;
       case Lex::field_name:
         p = feed_field_name(p, end);
@@ -92,6 +91,25 @@ void SseScanner::on_line_start(char c) {
   } else {
     lex_ = Lex::field_name;
   }
+}
+
+// Reads what is here of a line, from its first byte on: nearly always all of it, so that it need
+// not be looked at byte by byte. Of a longer part than any name we know has, without a colon, the
+// rest does not matter.
+const char *SseScanner::feed_line(const char *p, const char *end, SseSink &sink) {
+  const char *const stop = find_either(p, end, '\n', '\r');
+  on_line_start(*p);
+  if (lex_ == Lex::value) return stop;  // a comment
+  const char *const name_stop = p + std::min<ptrdiff_t>(stop - p, kFieldNameBytesMax + 1);
+  const char *const name_end = std::find(p, name_stop, ':');
+  on_name_bytes(view(p, name_end));
+  if (name_end == name_stop) return stop;
+  on_field(sink);
+  const char *value = name_end + 1;
+  lex_ = value == stop ? Lex::value_start : Lex::value;
+  if (value != stop && *value == ' ') ++value;
+  if (value != stop) on_value(view(value, stop), sink);
+  return stop;
 }
 
 const char *SseScanner::feed_field_name(const char *p, const char *end) {

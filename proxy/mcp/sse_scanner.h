@@ -60,6 +60,7 @@ class SseScanner {
   static Field find_field(std::string_view name);
 
   bool skip_bom(const char **p, const char *end);
+  const char *feed_line(const char *p, const char *end, SseSink &sink);
   const char *feed_field_name(const char *p, const char *end);
   const char *feed_value(const char *p, const char *end, SseSink &sink);
   void on_line_start(char c);
