@@ -91,6 +91,26 @@ inline const char *find_colon(const char *begin, const char *end) noexcept {
   return p;
 }
 
+// How many leading bytes of `s` are visible (kVisible): of a request target, the longest token.
+inline size_t visible_run(std::string_view s) noexcept {
+  const char *p = s.data();
+  const char *const end = p + s.size();
+#if defined(__SSE2__)
+  const __m128i space = _mm_set1_epi8(0x20);
+  const __m128i del = _mm_set1_epi8(0x7f);
+  for (; end - p >= 16; p += 16) {
+    const __m128i bytes = load_16(p);
+    // Compared as signed numbers, bytes from 0x80 are below the space.
+    const __m128i visible =
+        _mm_andnot_si128(_mm_cmpeq_epi8(bytes, del), _mm_cmpgt_epi8(bytes, space));
+    const unsigned stops = static_cast<unsigned>(_mm_movemask_epi8(visible)) ^ 0xffffU;
+    if (stops != 0) return static_cast<size_t>(p + std::countr_zero(stops) - s.data());
+  }
+#endif
+  while (p < end && is(*p, kVisible)) ++p;
+  return static_cast<size_t>(p - s.data());
+}
+
 // The end of the leading run of field text in [begin, end); `obs_text` tells whether bytes from
 // 0x80 occur in it.
 inline const char *skip_text(const char *begin, const char *end, bool &obs_text) noexcept {

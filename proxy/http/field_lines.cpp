@@ -114,9 +114,10 @@ HeadError parse_field_lines(std::string_view bytes, FieldSet singletons, FieldLi
   LineReader reader(bytes);
   FieldSet seen;
   while (!reader.at_last_line()) {
-    Field field;
+    Field &field = out.next();
     bool obs_text = false;
     if (const HeadError fault = reader.read(field, obs_text); fault.status != 0) return fault;
+    field.hop_by_hop = kConnectionBound.has(field.id);
     if (field.id != FieldId::other) {
       bool repeated = seen.has(field.id) && (singletons.has(field.id) || is_mcp(field.id));
       if (repeated && is_shared_id(field.id)) repeated = has_name(out, field);
@@ -124,9 +125,8 @@ HeadError parse_field_lines(std::string_view bytes, FieldSet singletons, FieldLi
         return fault;
       }
       seen.add(field.id);
-      field.hop_by_hop = kConnectionBound.has(field.id);
     }
-    if (!out.push(field)) return {431, "too many fields"};
+    if (!out.keep()) return {431, "too many fields"};
   }
   const HeadError fault = reader.read_last();
   section_bytes = static_cast<size_t>(reader.at() - bytes.data());

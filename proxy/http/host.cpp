@@ -28,9 +28,12 @@ size_t ip_literal_run(std::string_view text) noexcept {
 
 // The text after ":"; nullopt: not a port. An empty port is 0, as if none was given.
 std::optional<uint16_t> parse_port(std::string_view text) noexcept {
-  if (text.size() > kPortDigitsMax || !all_of(text, kDigit)) return std::nullopt;
+  if (text.size() > kPortDigitsMax) return std::nullopt;
   uint32_t port = 0;
-  for (const char c : text) port = port * 10 + static_cast<uint32_t>(c - '0');
+  for (const char c : text) {
+    if (!is(c, kDigit)) return std::nullopt;
+    port = port * 10 + static_cast<uint32_t>(c - '0');
+  }
   if (port > kPortMax || (port == 0 && !text.empty())) return std::nullopt;
   return static_cast<uint16_t>(port);
 }

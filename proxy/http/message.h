@@ -75,16 +75,23 @@ class FieldList {
     count_ = 0;
     first_.fill(0);
   }
-  bool push(const Field &field) noexcept {  // false: full
+  // The place of the next field, to be filled in and then kept. There is one even when the list is
+  // full, so that the line that is too much is judged before it is counted.
+  Field &next() noexcept { return fields_[count_]; }
+  bool keep() noexcept {  // false: full
     if (count_ == kFieldsMax) return false;
-    fields_[count_++] = field;
-    uint8_t &first = first_[static_cast<size_t>(field.id)];
+    uint8_t &first = first_[static_cast<size_t>(fields_[count_].id)];
+    ++count_;
     if (first == 0) first = count_;
     return true;
   }
+  bool push(const Field &field) noexcept {  // false: full
+    next() = field;
+    return keep();
+  }
   size_t size() const noexcept { return count_; }
   std::span<const Field> all() const noexcept { return {fields_.data(), count_}; }
-  // REQUIRES: ids stay as they were pushed.
+  // REQUIRES: ids stay as they were kept.
   std::span<Field> all() noexcept { return {fields_.data(), count_}; }
   // The first field with this id; nullptr when there is none.
   const Field *find(FieldId id) const noexcept {
@@ -99,7 +106,7 @@ class FieldList {
 
  private:
   static_assert(kFieldsMax < 256, "positions are bytes");
-  std::array<Field, kFieldsMax> fields_;
+  std::array<Field, kFieldsMax + 1> fields_;
   std::array<uint8_t, kFieldIdsCount> first_{};  // position + 1 of an id's first field; 0: none
   uint8_t count_ = 0;
 };

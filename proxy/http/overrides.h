@@ -19,13 +19,7 @@ class Overrides {
 
   // True when a field of this name is replaced or removed.
   bool has(FieldId id, std::string_view name) const noexcept {
-    if (set_.empty() || !ids_.has(id)) return false;
-    if (is_protected(id)) return false;
-    if (!is_shared_id(id)) return true;
-    for (const ExtraField &field : set_) {
-      if (iequals(field.name, name)) return true;
-    }
-    return false;
+    return ids_.has(id) && replaces(id, name);
   }
   bool has(FieldId id) const noexcept { return has(id, {}); }  // REQUIRES: an id of one name
 
@@ -52,6 +46,16 @@ class Overrides {
   static bool is_protected(FieldId id) noexcept {
     return kConnectionBound.has(id) || id == FieldId::content_length ||
            id == FieldId::mcp_session_id || id == FieldId::host;
+  }
+
+  // REQUIRES: one of the set has this id.
+  bool replaces(FieldId id, std::string_view name) const noexcept {
+    if (is_protected(id)) return false;
+    if (!is_shared_id(id)) return true;
+    for (const ExtraField &field : set_) {
+      if (iequals(field.name, name)) return true;
+    }
+    return false;
   }
 
   std::span<const ExtraField> set_;

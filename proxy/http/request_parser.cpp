@@ -69,7 +69,7 @@ HeadError read_request_line(std::string_view line, RequestHead &out) noexcept {
   if (method_bytes == line.size() || line[method_bytes] != ' ')
     return bad("malformed request line");
   std::string_view rest = line.substr(method_bytes + 1);
-  const std::string_view raw_target = rest.substr(0, run_of(rest, kVisible));
+  const std::string_view raw_target = rest.substr(0, visible_run(rest));
   rest.remove_prefix(raw_target.size());
   if (raw_target.empty() || rest.empty() || rest[0] != ' ') return bad("malformed request line");
   rest.remove_prefix(1);

@@ -252,6 +252,22 @@ HF_TEST(targets_are_judged) {
   for (const Row &row : rows) expect_status(target_with(row.target, row.method), row.status);
 }
 
+HF_TEST(every_byte_is_judged_at_every_place_of_a_target) {
+  // Targets are searched in steps of 16 bytes: each place in a step, and a rest behind the last
+  // one.
+  const std::string plain = "/?" + std::string(38, 'q');
+  for (size_t at = 2; at < plain.size(); ++at) {
+    for (int byte = 0; byte < 256; ++byte) {
+      std::string target = plain;
+      target[at] = static_cast<char>(byte);
+      const std::string request = target_with(target);
+      const bool visible = byte > 0x20 && byte < 0x7f && byte != '#';
+      const HeadOutcome outcome = feed_request(request, cut_whole(request.size()));
+      if ((outcome.status == kOk) != visible) HF_FAIL("misjudged:\n" + request);
+    }
+  }
+}
+
 HF_TEST(an_absolute_target_is_forwarded_in_origin_form) {
   with_head("GET http://Example.com:80/a?b HTTP/1.1\r\nHost: example.COM\r\n\r\n",
             [](const RequestHead &head) {
@@ -590,6 +606,7 @@ int main() {
       HF_UNIT(started_is_false_for_leading_line_ends_only),
       HF_UNIT(a_parser_that_failed_stays_failed_until_reset),
       HF_UNIT(targets_are_judged),
+      HF_UNIT(every_byte_is_judged_at_every_place_of_a_target),
       HF_UNIT(an_absolute_target_is_forwarded_in_origin_form),
       HF_UNIT(hosts_are_judged),
       HF_UNIT(a_request_has_one_host),

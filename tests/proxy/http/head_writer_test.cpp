@@ -69,6 +69,17 @@ size_t count_of(const std::string &head, std::string_view name) {
 
 }  // namespace
 
+HF_TEST(values_of_every_length_are_copied_whole) {
+  // Short pieces are copied in overlapping blocks; long ones make the buffer grow.
+  std::string value;
+  for (size_t bytes = 0; bytes < 2000; bytes += bytes < 140 ? 1 : 97) {
+    while (value.size() < bytes) value += static_cast<char>('!' + value.size() % 93);
+    const std::string name = "N" + std::string(bytes % 80, 'n');
+    const std::string out = forwarded(get_with(name + ": " + value + "\r\n"), {});
+    HF_CHECK(contains(out, "\r\n" + name + ": " + value + "\r\n"));
+  }
+}
+
 HF_TEST(a_request_is_written_from_its_parts) {
   const std::string out = forwarded(
       "POST http://h/a?b HTTP/1.1\r\nX-One:1 \r\nHost: h\r\nConnection: x-two, close\r\n"
@@ -351,6 +362,7 @@ int main() {
       HF_UNIT(forwarded_fields_of_a_trusted_peer_are_extended),
       HF_UNIT(via_is_added_or_extended),
       HF_UNIT(via_names_finds_our_pseudonym_and_nothing_else),
+      HF_UNIT(values_of_every_length_are_copied_whole),
       HF_UNIT(session_ids_are_kept_dropped_or_replaced),
       HF_UNIT(configured_fields_override_received_ones),
       HF_UNIT(configured_fields_cannot_touch_framing_connection_or_session),
