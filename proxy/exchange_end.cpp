@@ -220,7 +220,7 @@ void Exchange::fail_calls_in_flight() {
 void Exchange::flush_gathered() {
   close_chunk();
   Gather &gather = worker_.scratch().client_gather;
-  if (!gather.empty()) client_->send(gather.pieces());
+  if (!gather.empty()) client_->send(gather.packed());
   gather.clear();
   flushed_ = true;
 }

@@ -447,14 +447,14 @@ void Exchange::send_request(std::string_view head, std::string_view held, const 
   gather.add(held);
   for (const std::string_view piece : pieces) {
     if (!gather.has_room(3, 0)) {
-      backend_->send(gather.pieces());
+      backend_->send(gather.packed());
       gather.clear();
     }
     gather.add(piece);
   }
   if (chunked && body_bytes > 0) gather.add(http::kChunkEnd);
   if (chunked && request_complete_) gather.add(http::kLastChunk);
-  backend_->send(gather.pieces());
+  backend_->send(gather.packed());
   gather.clear();
   if (request_complete_) backend_->request_sent();
   // A rest is unsent: the rest of the body stays in the kernel until it is gone.

@@ -381,7 +381,7 @@ void Exchange::flush_client() {
   }
   if (!gather.empty()) {
     flushed_ = true;
-    client_->send(gather.pieces());
+    client_->send(gather.packed());
     gather.clear();
     if (event_stream_ && settings_->sse_heartbeat > Millis{0}) {
       heartbeat_due_ = worker_.now() + settings_->sse_heartbeat;

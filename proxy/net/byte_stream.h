@@ -47,11 +47,8 @@ class ByteStream {
   // One gathered write; may accept fewer bytes than offered.
   IoResult write(std::span<const iovec> pieces) noexcept {
     if (tls_) return tls_->write(pieces);
-    msghdr message{};
-    message.msg_iov = const_cast<iovec *>(pieces.data());  // sendmsg does not write to it
-    message.msg_iovlen = pieces.size();
     for (;;) {
-      const ssize_t n = ::sendmsg(fd_.get(), &message, MSG_NOSIGNAL);
+      const ssize_t n = send_once(pieces);
       if (n >= 0) return {IoStatus::ok, static_cast<size_t>(n), 0};
       if (errno == EINTR) continue;
       if (errno == EAGAIN || errno == EWOULDBLOCK) return {IoStatus::would_block, 0, 0};
@@ -83,6 +80,16 @@ class ByteStream {
   }
 
  private:
+  ssize_t send_once(std::span<const iovec> pieces) noexcept {
+    if (pieces.size() == 1) {
+      return ::send(fd_.get(), pieces[0].iov_base, pieces[0].iov_len, MSG_NOSIGNAL);
+    }
+    msghdr message{};
+    message.msg_iov = const_cast<iovec *>(pieces.data());  // sendmsg does not write to it
+    message.msg_iovlen = pieces.size();
+    return ::sendmsg(fd_.get(), &message, MSG_NOSIGNAL);
+  }
+
   UniqueFd fd_;
   std::unique_ptr<TlsStream> tls_;  // uses fd_, so it goes first
 };

@@ -189,6 +189,21 @@ HF_TEST(a_gather_keeps_pieces_in_order_and_counts_their_bytes) {
   HF_EQ(gather.bytes(), size_t{0});
 }
 
+HF_TEST(few_bytes_are_packed_into_one_piece_and_many_are_not) {
+  Gather gather;
+  gather.add("alone");
+  HF_CHECK(gather.packed().data() == gather.pieces().data());  // one piece needs no copy
+  const std::string tail(Gather::kPackedBytesMax - 5, 't');
+  gather.add(tail);
+  const std::span<const iovec> packed = gather.packed();
+  HF_EQ(packed.size(), size_t{1});
+  HF_EQ(std::string(static_cast<const char *>(packed[0].iov_base), packed[0].iov_len),
+        "alone" + tail);
+  HF_EQ(joined(gather), "alone" + tail);
+  gather.add("!");
+  HF_EQ(gather.packed().size(), size_t{3});
+}
+
 HF_TEST(a_reserved_place_is_filled_with_what_follows_it_in_mind) {
   Gather gather;
   gather.add("before ");
@@ -235,6 +250,7 @@ int main() {
       HF_UNIT(a_closed_reader_fails_the_write_and_names_the_errno),
       HF_UNIT(a_reader_that_closes_later_fails_the_flush),
       HF_UNIT(a_gather_keeps_pieces_in_order_and_counts_their_bytes),
+      HF_UNIT(few_bytes_are_packed_into_one_piece_and_many_are_not),
       HF_UNIT(a_reserved_place_is_filled_with_what_follows_it_in_mind),
       HF_UNIT(has_room_tells_the_last_piece_and_the_last_copied_byte),
   };
