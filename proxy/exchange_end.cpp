@@ -423,9 +423,13 @@ void Exchange::arm_for_head() {
 // Deadlines that move with progress are only looked at when the timer fires: re-arming is for
 // earlier ones, so that the usual request touches the wheel once.
 void Exchange::rearm() {
-  const MonoTime due =
-      std::min({connect_due_, head_due_, stall_due_, write_due_, send_due_, heartbeat_due_,
-                hold_due_, opened_due_, early_due_, again_due_, peer_due_});
+  // Two by two: std::min() of a list would first write the list.
+  const MonoTime relay =
+      std::min(std::min(connect_due_, head_due_), std::min(stall_due_, send_due_));
+  const MonoTime client =
+      std::min(std::min(write_due_, heartbeat_due_), std::min(hold_due_, peer_due_));
+  const MonoTime rare = std::min(std::min(opened_due_, early_due_), again_due_);
+  const MonoTime due = std::min(std::min(relay, client), rare);
   if (due == MonoTime::max()) {
     timer_.disarm();
   } else if (!timer_.armed() || timer_.due() > due) {

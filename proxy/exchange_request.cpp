@@ -139,6 +139,7 @@ bool Exchange::check(const http::RequestHead &head) {
     refuse(400, "ambiguous path: dot segments, encoded slashes and empty segments are not routed");
     return false;
   }
+  if (head.fields.find(http::FieldId::via) == nullptr) return true;
   for (const http::Field &field : head.fields.all()) {
     if (field.id != http::FieldId::via || !http::via_names(field.value, kViaName)) continue;
     refuse(508, "this request has passed here before: proxy_pass leads back to this server");

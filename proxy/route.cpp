@@ -19,12 +19,13 @@ struct HostPort {
 };
 
 HostPort split(std::string_view authority) noexcept {
-  const size_t bracket = authority.rfind(']');
-  const size_t colon = authority.rfind(':');
-  if (colon == std::string_view::npos || (bracket != std::string_view::npos && colon < bracket)) {
-    return {authority, {}};
+  // From behind: the colon before a port comes first, the bracket of an IPv6 address before one of
+  // its own.
+  for (size_t i = authority.size(); i > 0; --i) {
+    if (authority[i - 1] == ']') break;
+    if (authority[i - 1] == ':') return {authority.substr(0, i - 1), authority.substr(i)};
   }
-  return {authority.substr(0, colon), authority.substr(colon + 1)};
+  return {authority, {}};
 }
 
 // "*.example.com" matches every name below example.com, never example.com itself.
@@ -51,6 +52,7 @@ bool is_dotted_ipv4(std::string_view text) noexcept {
 }
 
 bool is_loopback_name(std::string_view host) noexcept {
+  if (host == "127.0.0.1") return true;
   // 127.0.0.0/8 in its dotted form; anything else after "127." is a name somebody else may own.
   return (host.starts_with("127.") && is_dotted_ipv4(host)) || equal_no_case(host, "localhost") ||
          equal_no_case(host, "[::1]") || name_matches("*.localhost", host);

@@ -76,8 +76,8 @@ void Worker::run() {
     if (std::exchange(control_used_, false)) context_.control.flush();
     // Burying may bury more (a connection's exchange its backend connection).
     while (!graveyard_.empty()) {
-      const std::vector<std::unique_ptr<Buried>> dead = std::move(graveyard_);
-      graveyard_.clear();
+      dying_.swap(graveyard_);
+      dying_.clear();
     }
     if (stopping_ && ((clients_.empty() && adopted_.empty()) || now() >= stop_due_))
       stopped_ = true;

@@ -196,6 +196,7 @@ class Worker {
   std::vector<uint64_t> awaiting_restoration_;
   std::vector<std::unique_ptr<mcp::RpcScanner>> scanners_;
   std::vector<std::unique_ptr<Buried>> graveyard_;
+  std::vector<std::unique_ptr<Buried>> dying_;  // of graveyard_, while they are destroyed
   std::vector<WorkerMessage> mail_box_;
   std::vector<std::unique_ptr<AccessWriter>> access_writers_;
   std::string management_path_;

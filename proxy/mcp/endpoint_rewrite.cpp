@@ -187,8 +187,8 @@ std::string_view session_id_in_query(std::string_view query) {
   std::string_view found;
   bool seen = false;
   while (!query.empty()) {
-    const std::string_view parameter = take_until(&query, "&");
-    if (!query.empty()) query.remove_prefix(1);
+    const std::string_view parameter = query.substr(0, query.find('&'));
+    query.remove_prefix(std::min(query.size(), parameter.size() + 1));
     const size_t equals = parameter.find('=');
     if (!is_session_parameter(parameter.substr(0, equals))) continue;
     if (seen) return {};

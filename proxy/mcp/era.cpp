@@ -9,6 +9,9 @@ namespace holdfast::proxy::mcp {
 namespace {
 
 constexpr std::string_view kFirstModernVersion = "2026-07-28";
+constexpr std::string_view kEventStream = "text/event-stream";
+// The Accept of a POST as the SDKs write it.
+constexpr std::string_view kUsualAccept = "application/json, text/event-stream";
 
 using http::iequals;
 using http::trim_ows;
@@ -85,6 +88,7 @@ bool is_modern_version(std::string_view version) {
 
 // The closest range decides (9110 section 12.5.1), so "text/event-stream;q=0, */*" refuses streams.
 bool accepts(std::string_view accept, std::string_view type) {
+  if (accept == kUsualAccept && type == kEventStream) return true;
   const bool plain =
       accept.find(';') == std::string_view::npos && accept.find('"') == std::string_view::npos;
   if (plain) return plain_list_accepts(accept, type);
@@ -104,12 +108,12 @@ bool accepts(std::string_view accept, std::string_view type) {
 
 bool asks_for_stream(std::string_view accept) {
   if (accept.empty() || accept == "*/*") return true;
-  return accept.find("text/event-stream") != std::string_view::npos &&
-         accepts(accept, "text/event-stream");
+  return accept.find(kEventStream) != std::string_view::npos && accepts(accept, kEventStream);
 }
 
 bool content_type_is(std::string_view content_type, std::string_view type) {
-  return iequals(trim_ows(content_type.substr(0, content_type.find(';'))), type);
+  return content_type == type ||
+         iequals(trim_ows(content_type.substr(0, content_type.find(';'))), type);
 }
 
 }  // namespace holdfast::proxy::mcp
