@@ -24,6 +24,7 @@ endif()
 # hf_proxy_config: proxy.conf becomes one immutable Config (see config.h).
 hf_library(hf_proxy_config
   config.cpp
+  config_balance.cpp
   config_header.cpp
   config_jwt.cpp
   config_load.cpp

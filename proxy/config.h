@@ -26,6 +26,32 @@ namespace holdfast::proxy {
 
 inline constexpr size_t kNone = SIZE_MAX;  // "no such index"
 
+// --- variables -----------------------------------------------------------------------------------
+
+// The variables a header value or a hash key may contain; their names are in config_header.cpp.
+enum class Variable {
+  remote_addr,
+  remote_port,
+  request_method,
+  request_uri,  // origin-form target as received
+  uri,          // its path
+  host,         // without port, lower case
+  http_field,   // $http_NAME: the request's field of that name
+  scheme,
+  server_name,  // the name of the server block
+  server_port,
+  proxy_host,                 // authority of proxy_pass
+  proxy_add_x_forwarded_for,  // the client's X-Forwarded-For, ", ", and $remote_addr
+  request_id,                 // 32 hex digits, one per request
+  mcp_user,                   // the session's user, "-" without one
+};
+
+// One piece of such a text: literal text, or a variable.
+struct ValuePart {
+  std::optional<Variable> variable;  // nullopt: `text` is literal
+  std::string text;                  // the literal, or the field name of http_field in lower case
+};
+
 // --- upstreams -----------------------------------------------------------------------------------
 
 // One `server` line of an upstream. A name that resolved to several addresses has all of them, in
@@ -51,6 +77,14 @@ struct UpstreamTls {
   std::string fingerprint;  // of what the files held as well: a renewed one begins afresh
 };
 
+// How an upstream chooses the backend of a new session, or of a request that has none.
+enum class Balance {
+  round_robin,
+  least_conn,      // fewest sessions, requests and streams for its weight
+  hash,            // by a key; a change of the list moves most keys
+  consistent_hash  // by a key; a change of the list moves only the keys that must
+};
+
 // An `upstream NAME {}` block, or what a `proxy_pass http://HOST:PORT;` without one stands for.
 struct Upstream {
   // Of an anonymous one its authority, "127.0.0.1:3001"; before what speaks TLS, "https://".
@@ -58,7 +92,9 @@ struct Upstream {
   std::vector<BackendServer> servers;  // never empty, not all of them backups
   size_t keepalive = 64;               // idle connections kept open per worker
   bool anonymous = false;
-  std::optional<UpstreamTls> tls;  // an upstream that is spoken to both ways is there twice
+  Balance balance = Balance::round_robin;
+  std::vector<ValuePart> hash_key;  // of both kinds of hash
+  std::optional<UpstreamTls> tls;   // an upstream that is spoken to both ways is there twice
 };
 
 // --- what http, server and location may set ------------------------------------------------------
@@ -88,30 +124,6 @@ enum class LegacySse {
   automatic,  // `auto`: with its first POST where backends were seen to send an endpoint, else now
   on,         // with its first POST
   off         // now
-};
-
-// The variables a header value may contain; their names are in config_header.cpp.
-enum class Variable {
-  remote_addr,
-  remote_port,
-  request_method,
-  request_uri,  // origin-form target as received
-  uri,          // its path
-  host,         // without port, lower case
-  http_field,   // $http_NAME: the request's field of that name
-  scheme,
-  server_name,  // the name of the server block
-  server_port,
-  proxy_host,                 // authority of proxy_pass
-  proxy_add_x_forwarded_for,  // the client's X-Forwarded-For, ", ", and $remote_addr
-  request_id,                 // 32 hex digits, one per request
-  mcp_user,                   // the session's user, "-" without one
-};
-
-// One piece of a header value: literal text, or a variable.
-struct ValuePart {
-  std::optional<Variable> variable;  // nullopt: `text` is literal
-  std::string text;                  // the literal, or the field name of http_field in lower case
 };
 
 // `proxy_set_header NAME VALUE;`: replaces the field of that name; an empty value removes it.

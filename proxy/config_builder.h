@@ -52,6 +52,7 @@ class ConfigBuilder {
   // config_upstream.cpp
   void build_upstreams(const Directives &directives);
   void build_upstream(const ConfDirective &block);
+  void read_upstream_setting(Upstream &upstream, const ConfDirective &directive);
   void read_backend(Upstream &upstream, const ConfDirective &directive);
   void read_backend_param(BackendServer &server, const ConfWord &word);
   bool resolve_backend(BackendServer &server, const ConfWord &word, std::string_view what,
@@ -70,6 +71,10 @@ class ConfigBuilder {
   // config_jwt.cpp
   bool read_jwt_setting(JwtSettings &jwt, const ConfDirective &directive);
   void make_jwt_verifier(Location &location, const ConfDirective &block);
+
+  // config_balance.cpp
+  void read_balance(Upstream &upstream, const ConfDirective &directive);
+  void check_balance(const ConfDirective &block, const Upstream &upstream);
 
   // config_tls.cpp
   static TlsDirectives tls_level(const TlsDirectives &inherited, const Directives &directives);

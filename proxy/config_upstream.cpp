@@ -43,15 +43,9 @@ void ConfigBuilder::build_upstream(const ConfDirective &block) {
   bool any_line = false;
   for (const ConfDirective &directive : block.children) {
     any_line = any_line || directive.name.text == "server";
-    if (directive.row == nullptr) continue;
-    if (directive.row->name == "server") {
-      read_backend(upstream, directive);
-    } else if (directive.row->name == "keepalive") {
-      upstream.keepalive = *parse_whole(directive.args.front().text, 0, SIZE_MAX);
-    } else {
-      fail(directive.span(), in_quotes(directive.name.text) + " is not supported by this version");
-    }
+    if (directive.row != nullptr) read_upstream_setting(upstream, directive);
   }
+  check_balance(block, upstream);
   const bool only_backups = !upstream.servers.empty() &&
                             std::all_of(upstream.servers.begin(), upstream.servers.end(),
                                         [](const BackendServer &server) { return server.backup; });
@@ -60,6 +54,19 @@ void ConfigBuilder::build_upstream(const ConfDirective &block) {
     fail(name.span, "upstream " + in_quotes(name.text) + " has only backup servers");
   upstream_indices_.emplace(name.text, config_.upstreams.size());
   config_.upstreams.push_back(std::move(upstream));
+}
+
+void ConfigBuilder::read_upstream_setting(Upstream &upstream, const ConfDirective &directive) {
+  const std::string_view name = directive.row->name;
+  if (name == "server") {
+    read_backend(upstream, directive);
+  } else if (name == "keepalive") {
+    upstream.keepalive = *parse_whole(directive.args.front().text, 0, SIZE_MAX);
+  } else if (name == "least_conn" || name == "hash") {
+    read_balance(upstream, directive);
+  } else {
+    fail(directive.span(), in_quotes(directive.name.text) + " is not supported by this version");
+  }
 }
 
 void ConfigBuilder::read_backend(Upstream &upstream, const ConfDirective &directive) {

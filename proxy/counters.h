@@ -7,8 +7,6 @@
 #include <cstdint>
 #include <string_view>
 
-#include "proxy/backend_directory.h"
-
 namespace holdfast::proxy {
 
 enum class Counter : uint8_t {
@@ -96,15 +94,5 @@ class Counters {
 
 // The upstream's name under which sessiond's HTTP socket is kept among the backends.
 inline constexpr std::string_view kManagementUpstream = "(sessiond)";
-
-// Per backend, added to by all workers.
-struct BackendStats {
-  struct Cell {
-    std::atomic<int64_t> requests{0};
-    std::atomic<int64_t> errors{0};
-    std::atomic<bool> up{true};  // the last word of whoever tried it
-  };
-  std::array<Cell, kBackendsMax> cells;
-};
 
 }  // namespace holdfast::proxy

@@ -6,6 +6,7 @@ hf_library(hf_proxy_data
   backend_call.cpp
   backend_conn.cpp
   backend_pool.cpp
+  balance.cpp
   client_conn.cpp
   exchange_early.cpp
   exchange_end.cpp

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "proxy/backend_conn.h"
+#include "proxy/backend_stats.h"
 #include "proxy/config.h"
 #include "proxy/http/body_decoder.h"
 #include "proxy/http/head_writer.h"
@@ -153,7 +154,7 @@ class Exchange final : public BackendUser,
   const http::RequestHead &reparse();
   void go_on();
   void dispatch(const http::RequestHead &head, const Pieces &pieces);
-  bool choose_backend();
+  bool choose_backend(const http::RequestHead &head);
   void attach(std::unique_ptr<BackendConn> conn);
   std::unique_ptr<BackendConn> dial(BackendId backend);
   void write_backend_head(const http::RequestHead &head);
@@ -317,6 +318,8 @@ class Exchange final : public BackendUser,
   SessionView view_;
   std::string_view refusal_reason_;  // error.data.reason of a refusal: a word of close_reason.h
   std::vector<BackendId> tried_;
+  RunningMark running_;                    // at the backend, where its load counts
+  std::optional<uint64_t> balance_key_{};  // what `hash` goes by
   http::BodyDecoder request_body_;
   mcp::SseScanner sse_;
   WheelTimer timer_;

@@ -392,6 +392,7 @@ void Exchange::report_closed(StreamReason reason, Millis idle) {
 
 // The backend's answer is complete: its connection may serve others.
 void Exchange::park_backend() {
+  running_.end();
   if (!backend_) return;
   BackendPool &pool = worker_.pool(backend_->backend());
   const bool reusable = backend_->release() && !discard_request_ && kind_ != Kind::management;
@@ -403,6 +404,7 @@ void Exchange::park_backend() {
 }
 
 void Exchange::drop_backend() {
+  running_.end();
   if (!backend_) return;
   (void)backend_->release();  // ignoring: it is not used again
   worker_.bury(std::move(backend_));

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "proxy/backend_pool.h"
+#include "proxy/balance.h"
 #include "proxy/client_conn.h"
 #include "proxy/control.h"
 #include "proxy/exchange.h"
@@ -330,7 +331,7 @@ void Exchange::dispatch(const http::RequestHead &head, const Pieces &pieces) {
   } else {
     write_backend_head(head);
   }
-  if (!choose_backend()) {
+  if (!choose_backend(head)) {
     backend_failed(kind_ == Kind::management ? 503 : 502, "no backend is available");
     return;
   }
@@ -345,14 +346,18 @@ void Exchange::dispatch(const http::RequestHead &head, const Pieces &pieces) {
   arm_for_head();
 }
 
-bool Exchange::choose_backend() {
+bool Exchange::choose_backend(const http::RequestHead &head) {
   BackendId to = kNoBackend;
   if (kind_ == Kind::management) {
     to = worker_.management_backend();
   } else if (kind_ == Kind::session || kind_ == Kind::legacy_post) {
     to = view_.backend;
   } else {
-    const std::optional<BackendId> picked = upstream_->pick(worker_.now(), tried_);
+    if (!upstream_->hash_key().empty()) {
+      const RequestContext context{head, *server_, *location_, *client_, user_};
+      balance_key_ = balance_key(filled_in(upstream_->hash_key(), context));
+    }
+    const std::optional<BackendId> picked = upstream_->pick(worker_.now(), tried_, balance_key_);
     if (picked) to = *picked;
   }
   if (to == kNoBackend) return false;
@@ -373,6 +378,7 @@ void Exchange::attach(std::unique_ptr<BackendConn> conn) {
   tried_.push_back(conn->backend());
   worker_.backend_stats().cells[conn->backend()].requests.fetch_add(1, std::memory_order_relaxed);
   view_.backend = conn->backend();
+  if (upstream_ != nullptr) running_ = upstream_->mark_running(conn->backend());
   send_due_ = MonoTime::max();  // of the connection before
   backend_ = std::move(conn);
   backend_->begin(*this, method_);
@@ -502,7 +508,7 @@ bool Exchange::try_elsewhere(BackendFault fault) {
   BackendId to = same;
   if (refused) {
     if (bound) return false;
-    const std::optional<BackendId> next = upstream_->pick(worker_.now(), tried_);
+    const std::optional<BackendId> next = upstream_->pick(worker_.now(), tried_, balance_key_);
     if (!next) return false;
     to = *next;
   }

@@ -73,16 +73,20 @@ std::string variable_value(Variable variable, const std::string &text,
 
 }  // namespace
 
+std::string filled_in(std::span<const ValuePart> parts, const RequestContext &context) {
+  std::string text;
+  for (const ValuePart &part : parts) {
+    text += part.variable ? variable_value(*part.variable, part.text, context) : part.text;
+  }
+  return text;
+}
+
 HeaderValues::HeaderValues(const ProxySettings &settings, const RequestContext &context) {
   if (settings.set_headers.empty()) return;
   values_.reserve(settings.set_headers.size());
   fields_.reserve(settings.set_headers.size());
   for (const HeaderRule &rule : settings.set_headers) {
-    std::string &value = values_.emplace_back();
-    for (const ValuePart &part : rule.value) {
-      value += part.variable ? variable_value(*part.variable, part.text, context) : part.text;
-    }
-    fields_.push_back({rule.name, value});
+    fields_.push_back({rule.name, values_.emplace_back(filled_in(rule.value, context))});
   }
 }
 

@@ -1,5 +1,5 @@
-// What proxy_set_header says, with its variables filled in for one request; and where a management
-// location's requests go at sessiond. Lives for one forwarded head. Worker thread only.
+// What proxy_set_header and hash keys say, with variables filled in for one request; and where a
+// management location's requests go at sessiond. Lives for one forwarded head. Worker thread only.
 #pragma once
 
 #include <span>
@@ -22,6 +22,9 @@ struct RequestContext {
   const ClientConn &client;
   std::string_view user;
 };
+
+// A text with its variables filled in.
+std::string filled_in(std::span<const ValuePart> parts, const RequestContext &context);
 
 class HeaderValues {
  public:

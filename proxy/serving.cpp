@@ -36,7 +36,7 @@ void enter_own_sandbox(bool on) {
 }  // namespace
 
 Serving::Serving(UniqueFd channel, std::string node)
-    : channel_(std::move(channel)), node_(std::move(node)), registry_(clock_) {}
+    : channel_(std::move(channel)), node_(std::move(node)), registry_(clock_, &backend_stats_) {}
 
 Serving::~Serving() {
   // The channel's event lives on the control thread's loop.
@@ -242,6 +242,7 @@ link::Stats Serving::stats() const {
     link::BackendInfo info;
     info.upstream = backend.upstream;
     info.server = backend.server;
+    info.sessions = backend_stats_.cells[i].sessions.load(std::memory_order_relaxed);
     info.requests = backend_stats_.cells[i].requests.load(std::memory_order_relaxed);
     info.errors = backend_stats_.cells[i].errors.load(std::memory_order_relaxed);
     info.up = backend_stats_.cells[i].up.load(std::memory_order_relaxed);

@@ -14,6 +14,7 @@
 #include "common/unique_fd.h"
 #include "proxy/access_log.h"
 #include "proxy/backend_directory.h"
+#include "proxy/backend_stats.h"
 #include "proxy/config.h"
 #include "proxy/control.h"
 #include "proxy/counters.h"
@@ -49,9 +50,9 @@ class Serving {
   UniqueFd channel_;
   std::string node_;
   SystemClock clock_;
-  SessionRegistry registry_;
   BackendDirectory backends_;
   BackendStats backend_stats_;
+  SessionRegistry registry_;
   LogFiles log_files_;
   AddressLimit addresses_;
   LegacyStreams legacy_streams_;

@@ -16,8 +16,8 @@ Millis told_age(int64_t age_ms) {
 
 }  // namespace
 
-SessionRegistry::SessionRegistry(const Clock &clock)
-    : clock_(clock), shards_(std::make_unique<std::array<Shard, kShards>>()) {
+SessionRegistry::SessionRegistry(const Clock &clock, BackendStats *stats)
+    : clock_(clock), stats_(stats), shards_(std::make_unique<std::array<Shard, kShards>>()) {
   for (Shard &shard : *shards_) shard.claims = &claims_;
 }
 
@@ -126,12 +126,19 @@ std::optional<SessionLife> SessionRegistry::add(SessionRecord record) {
   const ActivityRules &rules = shard.rules_of(record);
   record.pinned = record.persistent != rules.persistent();
   const SessionLife life{record.persistent, rules.timeout()};
+  const BackendId backend = who.backend;
   if (!shard.sessions.try_emplace(std::move(key), std::move(record)).second) {
     // try_emplace has moved nothing.
     claims_.release(who.backend, who.backend_session, who.user);
     return std::nullopt;
   }
+  count_at_backend(backend, 1);
   return life;
+}
+
+void SessionRegistry::count_at_backend(BackendId backend, int64_t change) {
+  if (stats_ == nullptr || backend == kNoBackend) return;
+  stats_->cells[backend].sessions.fetch_add(change, std::memory_order_relaxed);
 }
 
 std::optional<EndedSession> SessionRegistry::end(std::string_view session, EndReason reason,
@@ -142,6 +149,7 @@ std::optional<EndedSession> SessionRegistry::end(std::string_view session, EndRe
   const auto at = shard.sessions.find(key);
   if (at == shard.sessions.end()) return std::nullopt;
   if (!user.empty() && !equal_constant_time(at->second.identity.user, user)) return std::nullopt;
+  count_at_backend(at->second.identity.backend, -1);
   return shard.take(at, reason, clock_.now());
 }
 
@@ -170,6 +178,7 @@ std::variant<EndedSession, StillAlive, UnknownSession> SessionRegistry::drop_if_
     return StillAlive{record.idle(now), record.in_flight(now), record.unused_for(now),
                       record.used()};
   }
+  count_at_backend(record.identity.backend, -1);
   return shard.take(at, reason, now);
 }
 
@@ -287,6 +296,7 @@ std::vector<EndedSession> SessionRegistry::end_all(EndReason reason,
     for (auto at = shard.sessions.begin(); at != shard.sessions.end();) {
       const auto next = std::next(at);
       if (!transport || at->second.identity.transport == *transport) {
+        count_at_backend(at->second.identity.backend, -1);
         ended.push_back(shard.take(at, reason, now));
       }
       at = next;

@@ -32,6 +32,7 @@
 #include "common/link_messages.h"
 #include "proxy/backend_claims.h"
 #include "proxy/backend_directory.h"
+#include "proxy/backend_stats.h"
 #include "proxy/exchange_ref.h"
 #include "proxy/mcp/rpc_scanner.h"
 #include "proxy/session_key.h"
@@ -119,7 +120,9 @@ struct RegistryCounts {
 
 class SessionRegistry {
  public:
-  explicit SessionRegistry(const Clock &clock);  // borrows; must outlive *this
+  // Borrows both; they must outlive *this. Counts the sessions of each backend in `stats`, if
+  // given.
+  explicit SessionRegistry(const Clock &clock, BackendStats *stats = nullptr);
   ~SessionRegistry();
   SessionRegistry(const SessionRegistry &) = delete;
   SessionRegistry &operator=(const SessionRegistry &) = delete;
@@ -247,8 +250,10 @@ class SessionRegistry {
   auto with_recovery(const SessionKeyView &key, Use use) const;
   // nullopt: the id is already here, or the backend session is another user's.
   std::optional<SessionLife> add(class SessionRecord record);
+  void count_at_backend(BackendId backend, int64_t change);
 
   const Clock &clock_;
+  BackendStats *const stats_;
   std::unique_ptr<std::array<Shard, kShards>> shards_;
   BackendClaims claims_;  // of every session in the shards
   // Whether on_event() can matter at all: spares the look-up per event under the usual policies.

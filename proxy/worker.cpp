@@ -197,7 +197,8 @@ void Worker::build_upstreams() {
             {tls.context, {tls_name(tls, server), tls.send_name}, tls.resumes, tls.fingerprint});
       }
     }
-    set.upstreams.push_back(std::make_unique<UpstreamState>(upstream, std::move(backends)));
+    set.upstreams.push_back(
+        std::make_unique<UpstreamState>(upstream, std::move(backends), context_.backend_stats));
   }
   upstream_sets_.push_back(std::move(set));
 }

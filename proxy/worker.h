@@ -19,6 +19,7 @@
 #include "proxy/backend_call.h"
 #include "proxy/backend_directory.h"
 #include "proxy/backend_pool.h"
+#include "proxy/backend_stats.h"
 #include "proxy/client_conn.h"
 #include "proxy/config.h"
 #include "proxy/counters.h"

@@ -18,7 +18,7 @@ source "$(dirname "$0")/functions.sh"
 readonly build_packages=(
   build-essential cmake ninja-build pkg-config ca-certificates curl
   libevent-dev libevhtp-dev libssl-dev libjansson-dev libjwt-dev libfmt-dev libspdlog-dev
-  libcli11-dev libseccomp-dev prometheus-cpp-dev zlib1g-dev libcmocka-dev
+  libxxhash-dev libcli11-dev libseccomp-dev prometheus-cpp-dev zlib1g-dev libcmocka-dev
 )
 # libclang-rt-dev holds the sanitizers and libFuzzer, llvm the symbolizer that makes their reports
 # readable; clang only recommends them.

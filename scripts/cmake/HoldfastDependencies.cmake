@@ -16,6 +16,7 @@ hf_require(JANSSON jansson libjansson-dev)
 hf_require(CRYPTO libcrypto libssl-dev)
 hf_require(SSL libssl libssl-dev)
 hf_require(SECCOMP libseccomp libseccomp-dev)
+hf_require(XXHASH libxxhash libxxhash-dev)  # its header alone: see proxy/balance.cpp
 find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(Evhtp REQUIRED)

@@ -285,10 +285,31 @@ HF_TEST(upstreams_are_complete_and_named_once) {
           "fail_timeout=: \"10q\" is not a time");
   HF_SAYS(World("upstream u { server 127.0.0.1:1 max_conns=3; }" + rest),
           "\"max_conns=3\" is not supported by this version");
-  for (const char *line : {"least_conn;", "hash $x consistent;", "health_check;"}) {
-    HF_SAYS(World("upstream u { server 127.0.0.1:1; " + std::string(line) + " }" + rest),
-            "is not supported by this version");
-  }
+  HF_SAYS(World("upstream u { server 127.0.0.1:1; health_check; }" + rest),
+          "is not supported by this version");
+}
+
+HF_TEST(an_upstream_says_how_it_chooses) {
+  const auto upstream = [](const std::string &lines) {
+    return World("upstream u { server 127.0.0.1:1; server 127.0.0.1:2; " + lines +
+                 " }\nserver { listen 127.0.0.1:1; location / { proxy_pass http://u; } }");
+  };
+  HF_CHECK(upstream("").config().upstreams[0].balance == Balance::round_robin);
+  HF_CHECK(upstream("least_conn;").config().upstreams[0].balance == Balance::least_conn);
+  HF_CHECK(upstream("hash $remote_addr;").config().upstreams[0].balance == Balance::hash);
+  const Upstream hashed =
+      upstream("hash x-$http_X_Team$mcp_user consistent;").config().upstreams[0];
+  HF_CHECK(hashed.balance == Balance::consistent_hash);
+  HF_EQ(hashed.hash_key.size(), 3u);
+  HF_EQ(hashed.hash_key[1].text, std::string("x-team"));
+
+  HF_SAYS(upstream("least_conn; hash $remote_addr;"), "an upstream chooses in one way");
+  HF_SAYS(upstream("hash $remote_addr consistant;"),
+          "invalid parameter \"consistant\" (consistent)");
+  HF_SAYS(upstream("hash $remote_adr;"), "did you mean \"remote_addr\"?");
+  HF_SAYS(upstream("hash everybody;"), "\"everybody\" is the same for every request");
+  HF_SAYS(upstream("server 127.0.0.1:3 backup; hash $remote_addr consistent;"),
+          "\"hash\" does not support parameter \"backup\"");
 }
 
 HF_TEST(a_faulty_upstream_is_told_once_and_not_again_where_it_is_named) {
@@ -571,6 +592,7 @@ int main() {
       HF_UNIT(an_address_in_proxy_pass_is_an_upstream_of_its_own_shared_by_all_who_name_it),
       HF_UNIT(proxy_pass_says_what_is_wrong_with_its_url),
       HF_UNIT(upstreams_are_complete_and_named_once),
+      HF_UNIT(an_upstream_says_how_it_chooses),
       HF_UNIT(a_faulty_upstream_is_told_once_and_not_again_where_it_is_named),
       HF_UNIT(locations_are_ordered_as_requests_try_them),
       HF_UNIT(a_location_has_exactly_one_thing_that_answers),

@@ -12,6 +12,7 @@ hf_test(rpc_answer_test proxy/rpc_answer_test.cpp LINK hf_proxy_data)
 hf_test(session_user_test proxy/session_user_test.cpp LINK hf_proxy_data)
 hf_test(tls_stream_test proxy/net/tls_stream_test.cpp LINK hf_proxy_data hf_test_tls)
 hf_test(timer_wheel_test proxy/net/timer_wheel_test.cpp LINK hf_proxy_data)
+hf_test(upstream_balance_test proxy/upstream_balance_test.cpp LINK hf_proxy_data)
 hf_test(upstream_test proxy/upstream_test.cpp LINK hf_proxy_data)
 
 # The master's side.

@@ -1,7 +1,9 @@
 // Which backend a request without a session meets: weights, failures, backups, several addresses.
 #include "proxy/upstream.h"
 
+#include <deque>
 #include <map>
+#include <memory>
 
 #include "tests/support/hf_test.h"
 
@@ -25,13 +27,19 @@ BackendServer backup() {
   return server;
 }
 
+// What the workers of one process share; a fresh one for every state a test makes.
+BackendStats &fresh_stats() {
+  static std::deque<std::unique_ptr<BackendStats>> all;
+  return *all.emplace_back(std::make_unique<BackendStats>());
+}
+
 // Server i has the one backend number i, unless the test says otherwise.
 UpstreamState state_of(std::vector<BackendServer> servers) {
   Upstream upstream;
   std::vector<std::vector<BackendId>> backends;
   for (BackendId id = 0; id < servers.size(); ++id) backends.push_back({id});
   upstream.servers = std::move(servers);
-  return UpstreamState(upstream, std::move(backends));
+  return UpstreamState(upstream, std::move(backends), fresh_stats());
 }
 
 BackendId next(UpstreamState &state, MonoTime now = kStart) {
@@ -171,7 +179,7 @@ HF_TEST(one_request_tries_primaries_then_backups_then_gives_up) {
 HF_TEST(the_addresses_of_a_server_are_tried_in_order_before_the_next_server) {
   Upstream upstream;
   upstream.servers = {server_of_weight(1), server_of_weight(1)};
-  UpstreamState state(upstream, {{10, 11, 12}, {20}});
+  UpstreamState state(upstream, {{10, 11, 12}, {20}}, fresh_stats());
   HF_EQ(state.pick(kStart, {}).value_or(kNoBackend), BackendId{10});
   HF_EQ(state.pick(kStart, {10}).value_or(kNoBackend), BackendId{11});
   HF_EQ(state.pick(kStart, {10, 11}).value_or(kNoBackend), BackendId{12});
@@ -182,7 +190,7 @@ HF_TEST(the_addresses_of_a_server_are_tried_in_order_before_the_next_server) {
 HF_TEST(several_addresses_weigh_as_much_as_one_server) {
   Upstream upstream;
   upstream.servers = {server_of_weight(1), server_of_weight(1)};
-  UpstreamState state(upstream, {{10, 11, 12}, {20}});
+  UpstreamState state(upstream, {{10, 11, 12}, {20}}, fresh_stats());
   std::map<BackendId, int> met;
   for (int i = 0; i < 10; ++i) ++met[next(state)];
   HF_EQ(met[10], 5);
@@ -192,7 +200,7 @@ HF_TEST(several_addresses_weigh_as_much_as_one_server) {
 HF_TEST(a_failure_of_any_address_counts_for_its_server) {
   Upstream upstream;
   upstream.servers = {server_of_weight(1), server_of_weight(1)};
-  UpstreamState state(upstream, {{10, 11}, {20}});
+  UpstreamState state(upstream, {{10, 11}, {20}}, fresh_stats());
   state.note_failure(11, kStart);
   HF_CHECK(!state.up(0, kStart));
 }
@@ -200,7 +208,7 @@ HF_TEST(a_failure_of_any_address_counts_for_its_server) {
 HF_TEST(an_upstream_without_any_address_picks_nothing) {
   Upstream upstream;
   upstream.servers = {server_of_weight(1)};
-  UpstreamState state(upstream, {{}});
+  UpstreamState state(upstream, {{}}, fresh_stats());
   HF_CHECK(!state.pick(kStart, {}));
 }
 

@@ -83,8 +83,8 @@ std::string Pair::proxy_conf(const PairOptions &options) const {
   const bool tls = options.authority != nullptr;
   return "worker_processes 2;\nsessiond unix:sessiond.sock;\npid proxy.pid;\n" +
          options.proxy_main +
-         "\nupstream backend { server 127.0.0.1:" + std::to_string(backend_port_) +
-         "; }\nserver {\n  listen 127.0.0.1:" + port +
+         "\nupstream backend { server 127.0.0.1:" + std::to_string(backend_port_) + "; " +
+         options.upstream + " }\nserver {\n  listen 127.0.0.1:" + port +
          (tls ? " ssl;\n  " + std::string(kTlsFiles) : ";\n  ") + options.server +
          "\n  location = /health { holdfast_health; }\n  " + options.locations +
          "\n  location / { proxy_pass " + options.backend_scheme + "://backend; " +

@@ -21,6 +21,7 @@ namespace holdfast::test {
 struct PairOptions {
   std::vector<std::string> backend_args;  // of the demo backend
   uint16_t backend_port = 0;              // not 0: this one instead of the demo backend
+  std::string upstream;                   // more of the upstream block: servers, least_conn, …
   std::string sessiond;                   // directives of sessiond.conf
   std::string sessiond_admin;             // parameters of its admin_socket
   std::vector<std::pair<std::string, std::string>> sessiond_env;
