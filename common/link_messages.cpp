@@ -33,8 +33,9 @@ template <class E>
 requires std::is_enum_v<E>
 void write(JsonWriter &w, E value, const Rule &) { w.text(to_word(value)); }
 
-void write(JsonWriter &w, const std::optional<int64_t> &value, const Rule &rule) {
-  write(w, value.value_or(0), rule);
+template <class T>
+void write(JsonWriter &w, const std::optional<T> &value, const Rule &rule) {
+  write(w, value.value_or(T{}), rule);
 }
 
 void write(JsonWriter &w, const std::pair<std::string, int64_t> &counter, const Rule &rule) {
@@ -69,7 +70,7 @@ template <class T>
 bool is_absent(const T &value) {
   if constexpr (std::is_same_v<T, std::string>) return value.empty();
   if constexpr (std::is_same_v<T, bool>) return !value;
-  if constexpr (std::is_same_v<T, std::optional<int64_t>>) return !value;
+  if constexpr (requires { value.has_value(); }) return !value.has_value();
   return false;
 }
 
@@ -146,7 +147,8 @@ requires std::is_enum_v<E> Fault read(const json_t *from, E &into, const Rule &)
   return kFine;
 }
 
-Fault read(const json_t *from, std::optional<int64_t> &into, const Rule &rule) {
+template <class T>
+Fault read(const json_t *from, std::optional<T> &into, const Rule &rule) {
   return read(from, into.emplace(), rule);
 }
 

@@ -12,6 +12,7 @@
 
 #include "common/close_reason.h"
 #include "common/result.h"
+#include "common/server_state.h"
 
 namespace holdfast::link {
 
@@ -55,6 +56,13 @@ struct BackendInfo {
   int64_t sessions = 0;
   int64_t requests = 0;
   int64_t errors = 0;
+  ServerState state = ServerState::ready;  // as it is used; `down` in the conf is maint
+  std::optional<ServerState> set_state{};  // an admin's word, which this proxy obeys
+  std::optional<int64_t> weight{};         // as it is used
+  std::optional<int64_t> set_weight{};     // an admin's word
+  std::string check{};                     // the last active check: "ok", or what was wrong
+  std::optional<int64_t> changed_ms{};     // since it went up, down, or to another state
+  bool removed = false;                    // no longer configured, but it has sessions
 };
 
 struct ActivityEntry {
@@ -187,6 +195,11 @@ struct Set {
   std::string session;
   bool persistent = false;
 };
+struct SetServer {
+  std::string server;  // "upstream/host:port"
+  std::optional<ServerState> state{};
+  std::optional<int64_t> weight{};
+};
 struct Acknowledged {
   std::string session;
 };
@@ -204,9 +217,9 @@ struct Ping {
 using ToSessiond =
     std::variant<Hello, SnapshotBegin, Snapshot, SnapshotEnd, Admit, Bound, Released, Opened,
                  Closed, Activity, Alive, Ended, Stats, Reloaded, Pong, Unsupported, Bye>;
-using ToProxy =
-    std::variant<Welcome, Policies, RestoredBegin, Restored, RestoredEnd, Admitted, Refused,
-                 DropIfIdle, Drop, Set, Acknowledged, Drain, Reload, Ping, Unsupported, Bye>;
+using ToProxy = std::variant<Welcome, Policies, RestoredBegin, Restored, RestoredEnd, Admitted,
+                             Refused, DropIfIdle, Drop, Set, SetServer, Acknowledged, Drain, Reload,
+                             Ping, Unsupported, Bye>;
 
 // One line without its LF. Never longer than kLinkLineBytesMax - 1 for messages whose texts respect
 // the bounds in limits.h.

@@ -91,6 +91,13 @@ inline constexpr auto kRows<BackendInfo> = std::tuple{
     Field{"sessions", &BackendInfo::sessions},
     Field{"requests", &BackendInfo::requests},
     Field{"errors", &BackendInfo::errors},
+    Field{"state", &BackendInfo::state, kOptional},
+    Field{"set_state", &BackendInfo::set_state, kOptional},
+    Field{"weight", &BackendInfo::weight, kOptional},
+    Field{"set_weight", &BackendInfo::set_weight, kOptional},
+    Field{"check", &BackendInfo::check, kOptional},
+    Field{"changed_ms", &BackendInfo::changed_ms, kOptional},
+    Field{"removed", &BackendInfo::removed, kOptional},
 };
 // Written as an array, without names: half of what a busy link carries.
 template <>
@@ -280,6 +287,14 @@ template <>
 inline constexpr auto kRows<Set> = std::tuple{
     Field{"session", &Set::session, kId},
     Field{"persistent", &Set::persistent},
+};
+template <>
+inline constexpr const char *kWord<SetServer> = "set_server";
+template <>
+inline constexpr auto kRows<SetServer> = std::tuple{
+    Field{"server", &SetServer::server, Rule{.bytes_min = 1}},
+    Field{"state", &SetServer::state, kOptional},
+    Field{"weight", &SetServer::weight, kOptional},
 };
 template <>
 inline constexpr const char *kWord<Acknowledged> = "acknowledged";

@@ -6,11 +6,22 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <string_view>
 #include <utility>
 
+#include "common/clock.h"
+#include "common/server_state.h"
 #include "proxy/backend_directory.h"
 
 namespace holdfast::proxy {
+
+// How the last active checks of a backend went, as far as they decide something.
+enum class CheckResult : uint8_t { unchecked, ok, refused, no_answer, bad_answer, bad_status };
+std::string_view to_word(CheckResult result) noexcept;
+
+// What an admin said of a server; `none` leaves it to the configuration.
+enum class ServerOrder : uint8_t { none, ready, drain, maint };
+ServerOrder order_of(ServerState state) noexcept;
 
 struct BackendStats {
   static constexpr int32_t kConfiguredWeight = -1;
@@ -29,6 +40,17 @@ struct BackendStats {
     std::atomic<int64_t> out_until_ms{INT64_MIN};
 
     std::atomic<int32_t> weight{kConfiguredWeight};  // an admin's word; else the configuration's
+    std::atomic<ServerOrder> order{ServerOrder::none};
+    std::atomic<CheckResult> check{CheckResult::unchecked};  // the checker's verdict
+    std::atomic<int64_t> changed_ms{INT64_MIN};  // when it last went up, down, or to another state
+
+    bool check_failed() const noexcept {
+      const CheckResult result = check.load(std::memory_order_relaxed);
+      return result != CheckResult::unchecked && result != CheckResult::ok;
+    }
+    void note_change(MonoTime now) noexcept {
+      changed_ms.store(now.time_since_epoch().count(), std::memory_order_relaxed);
+    }
   };
   std::array<Cell, kBackendsMax> cells;
 };

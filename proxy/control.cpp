@@ -96,6 +96,7 @@ struct Control::Impl final : SessionLink::Handler {
   void on_admitted(const link::Admitted &admitted) override;
   void on_refused(const link::Refused &refused) override;
   void on_dropped(const EndedSession &ended) override { finish_everywhere(ended); }
+  void on_server_set(const link::SetServer &order) override;
   void on_drain(bool on) override;
   void on_exit_wanted() override;
   void on_reload(int64_t token) override;
@@ -307,6 +308,11 @@ void Control::Impl::on_admitted(const link::Admitted &admitted) {
 
 void Control::Impl::on_refused(const link::Refused &refused) {
   if (const auto waiting = room.refused(refused)) answer(*waiting);
+}
+
+void Control::Impl::on_server_set(const link::SetServer &order) {
+  if (hooks.on_server_set) hooks.on_server_set(order);
+  link->want_stats();  // what has become of it
 }
 
 void Control::Impl::on_drain(bool on) {

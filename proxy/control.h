@@ -36,6 +36,7 @@ struct ControlOptions {
 struct ControlHooks {
   std::function<void(int64_t token)> on_reload;  // sessiond asks; answer with reloaded()
   std::function<link::Stats()> stats;            // totals for the link's stats message
+  std::function<void(const link::SetServer &order)> on_server_set;
   std::function<void(bool on)> on_drain;
   std::function<void()> on_exit;  // an admin wants the process to finish and leave
 };

@@ -92,7 +92,12 @@ class Counters {
   std::array<std::atomic<int64_t>, kCounters> cells_{};
 };
 
-// The upstream's name under which sessiond's HTTP socket is kept among the backends.
+// The upstreams' names under which the directory keeps what is nobody's backend: sessiond's HTTP
+// socket, and the ports at which servers are only checked.
 inline constexpr std::string_view kManagementUpstream = "(sessiond)";
+inline constexpr std::string_view kCheckUpstream = "(check)";
+constexpr bool is_internal(std::string_view upstream) noexcept {
+  return upstream == kManagementUpstream || upstream == kCheckUpstream;
+}
 
 }  // namespace holdfast::proxy

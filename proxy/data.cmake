@@ -11,6 +11,7 @@ hf_library(hf_proxy_data
   exchange_early.cpp
   exchange_end.cpp
   exchange_log.cpp
+  exchange_lost.cpp
   exchange_recovery.cpp
   exchange_request.cpp
   exchange_response.cpp

@@ -2,9 +2,10 @@
 // keeps the session's books. Owned by its ClientConn; by the worker once the client has left and
 // the backend's answer is still to be drained. Worker thread only. The implementation is in
 // exchange_request.cpp (way in), exchange_user.cpp (whose request it is), exchange_session.cpp (MCP
-// rules), exchange_recovery.cpp (backend sessions that were lost), exchange_response.cpp (way out),
-// exchange_early.cpp (calls answered before their backend does), exchange_unopened.cpp (legacy
-// streams before their first POST) and exchange_end.cpp (every way to end).
+// rules), exchange_recovery.cpp (backend sessions that were lost), exchange_lost.cpp (servers that
+// were), exchange_response.cpp (way out), exchange_early.cpp (calls answered before their backend
+// does), exchange_unopened.cpp (legacy streams before their first POST) and exchange_end.cpp (every
+// way to end).
 //
 //   inspect ──routable──▶ [restoring] ──▶ [admitting] ──▶ forwarding ──answer complete──▶ done
 //      │                      │               │            │  │   ▲
@@ -264,6 +265,10 @@ class Exchange final : public BackendUser,
                     std::string_view extra_value = {});
   void tell_waiters(const LegacyOpened &outcome);
   void end_unopened(const LegacyOpened &outcome);
+
+  // exchange_lost.cpp
+  BackendId reopen_at();
+  bool end_lost_session();
 
   // exchange_end.cpp
   void refuse(int status, std::string_view message, std::string_view extra_name = {},

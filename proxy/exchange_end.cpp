@@ -165,6 +165,7 @@ void Exchange::on_backend_fault(BackendFault fault, const char *detail) {
     chunk_open_ = false;
     legacy_.reset();
     response_started_ = false;
+    if (fault == BackendFault::connect_refused && end_lost_session()) return;
     if (fault == BackendFault::no_descriptor) {
       backend_failed(503, "Service Unavailable: out of file descriptors");
     } else {
@@ -450,7 +451,8 @@ bool Exchange::on_backend_due(MonoTime now) {
     if (!backend_ || !backend_->connecting()) return true;
     if (upstream_ != nullptr) upstream_->note_failure(backend_->backend(), now);
     worker_.note_backend(backend_->backend(), false);
-    if (!try_elsewhere(BackendFault::connect_refused) && !recover_elsewhere(true))
+    if (!try_elsewhere(BackendFault::connect_refused) && !recover_elsewhere(true) &&
+        !end_lost_session())
       backend_failed(504, "Gateway Timeout: cannot connect");
     return false;
   }

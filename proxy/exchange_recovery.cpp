@@ -192,7 +192,7 @@ void Exchange::end_judging() {
     refuse_session_not_found();
     return;
   }
-  if (lost && recover(view_.backend)) return;
+  if (lost && recover(reopen_at())) return;
   release_judged(lost);
 }
 

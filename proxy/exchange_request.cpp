@@ -332,7 +332,12 @@ void Exchange::dispatch(const http::RequestHead &head, const Pieces &pieces) {
     write_backend_head(head);
   }
   if (!choose_backend(head)) {
-    backend_failed(kind_ == Kind::management ? 503 : 502, "no backend is available");
+    if (kind_ == Kind::management) {
+      backend_failed(503, "no backend is available");
+      return;
+    }
+    if (admitted_) release(ReleaseReason::backend_failed);
+    refuse(503, "Service Unavailable: no server takes requests now", "Retry-After", "5");
     return;
   }
   std::string &text = worker_.scratch().backend_head;

@@ -3,6 +3,8 @@ hf_library(hf_proxy_registry
   activity_rules.cpp
   backend_claims.cpp
   backend_directory.cpp
+  backend_stats.cpp
+  server_orders.cpp
   session_record.cpp
   session_recovery.cpp
   session_registry.cpp

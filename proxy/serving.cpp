@@ -171,6 +171,7 @@ bool Serving::start(const std::shared_ptr<const Config> &config, unsigned worker
     reply(MasterWord::reload_wanted, token);
   };
   hooks.stats = [this] { return stats(); };
+  hooks.on_server_set = [this](const link::SetServer &order) { server_orders_.obey(order); };
   hooks.on_drain = [this](bool on) {
     for (const auto &mailbox : mailboxes_)
       (void)mailbox->post(DrainWorker{on});  // ignoring: full only when stuck
@@ -192,11 +193,15 @@ void Serving::distribute(const std::shared_ptr<const Config> &config) {
   config_ = config;
   // Before the link is up, not as the workers get to it: a session that sessiond hands back to a
   // new process is ended if its backend is not known yet.
+  configured_.clear();
   for (const Upstream &upstream : config->upstreams) {
     for (const BackendServer &server : upstream.servers) {
-      (void)intern_server(backends_, upstream, server);  // ignoring: the workers ask again
+      for (const BackendId id : intern_server(backends_, upstream, server)) {
+        configured_.emplace(id, &server);
+      }
     }
   }
+  server_orders_.apply();
   const size_t count = config->listeners.size();
   for (size_t i = 0; i < mailboxes_.size(); ++i) {
     SwapConfig swap;
@@ -238,17 +243,43 @@ link::Stats Serving::stats() const {
   out.counters.emplace_back("sandbox_refused_calls", static_cast<int64_t>(refused_calls_count()));
   const size_t known = backends_.size();
   for (size_t i = 0; i < known; ++i) {
-    const Backend &backend = backends_.at(static_cast<BackendId>(i));
-    link::BackendInfo info;
-    info.upstream = backend.upstream;
-    info.server = backend.server;
-    info.sessions = backend_stats_.cells[i].sessions.load(std::memory_order_relaxed);
-    info.requests = backend_stats_.cells[i].requests.load(std::memory_order_relaxed);
-    info.errors = backend_stats_.cells[i].errors.load(std::memory_order_relaxed);
-    info.up = backend_stats_.cells[i].up.load(std::memory_order_relaxed);
-    if (backend.upstream != kManagementUpstream) out.backends.push_back(std::move(info));
+    link::BackendInfo info = backend_info(static_cast<BackendId>(i));
+    // What nobody configures and nobody uses any more is not worth a line.
+    const bool wanted = !info.removed || info.sessions > 0;
+    if (wanted && !is_internal(info.upstream)) out.backends.push_back(std::move(info));
   }
   return out;
+}
+
+link::BackendInfo Serving::backend_info(BackendId id) const {
+  constexpr auto kRelaxed = std::memory_order_relaxed;
+  const Backend &backend = backends_.at(id);
+  const BackendStats::Cell &cell = backend_stats_.cells[id];
+  const auto configured = configured_.find(id);
+  link::BackendInfo info;
+  info.upstream = backend.upstream;
+  info.server = backend.server;
+  info.removed = configured == configured_.end();
+  info.sessions = cell.sessions.load(kRelaxed);
+  info.requests = cell.requests.load(kRelaxed);
+  info.errors = cell.errors.load(kRelaxed);
+  info.up = cell.up.load(kRelaxed) && !cell.check_failed();
+  info.check = to_word(cell.check.load(kRelaxed));
+  const int64_t changed_ms = cell.changed_ms.load(kRelaxed);
+  if (changed_ms != INT64_MIN) {
+    info.changed_ms = clock_.now().time_since_epoch().count() - changed_ms;
+  }
+  if (!info.removed) {
+    info.weight = configured->second->weight;
+    if (configured->second->down) info.state = ServerState::maint;
+  }
+  if (const link::SetServer *const order = server_orders_.find(backend.name)) {
+    info.set_state = order->state;
+    info.set_weight = order->weight;
+    info.state = order->state.value_or(info.state);
+    if (order->weight) info.weight = order->weight;
+  }
+  return info;
 }
 
 void Serving::on_channel_c(evutil_socket_t, short, void *self) noexcept {

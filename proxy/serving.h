@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -19,6 +20,7 @@
 #include "proxy/control.h"
 #include "proxy/counters.h"
 #include "proxy/master_channel.h"
+#include "proxy/server_orders.h"
 #include "proxy/session_registry.h"
 #include "proxy/worker.h"
 #include "proxy/worker_mailbox.h"
@@ -45,6 +47,7 @@ class Serving {
   void stop(bool graceful);
   void reply(MasterWord word, int64_t number, const std::string &text = {});
   link::Stats stats() const;
+  link::BackendInfo backend_info(BackendId id) const;
   static void on_channel_c(evutil_socket_t, short, void *self) noexcept;
 
   UniqueFd channel_;
@@ -52,6 +55,7 @@ class Serving {
   SystemClock clock_;
   BackendDirectory backends_;
   BackendStats backend_stats_;
+  ServerOrders server_orders_{clock_, backends_, backend_stats_};
   SessionRegistry registry_;
   LogFiles log_files_;
   AddressLimit addresses_;
@@ -65,8 +69,9 @@ class Serving {
   std::thread joiner_;  // waits for the workers, then stops the control thread
   EventPtr channel_event_;
   std::shared_ptr<const Config> config_;
-  std::vector<UniqueFd> listener_fds_;  // received, not yet given to workers
-  int64_t reload_token_ = 0;            // sessiond's, while its reload is under way
+  std::map<BackendId, const BackendServer *> configured_;  // of config_
+  std::vector<UniqueFd> listener_fds_;                     // received, not yet given to workers
+  int64_t reload_token_ = 0;  // sessiond's, while its reload is under way
   bool stopping_ = false;
   bool failed_ = false;
 };

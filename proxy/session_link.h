@@ -64,6 +64,7 @@ class SessionLink final : private UnixChannel::Handler {
     virtual void on_admitted(const link::Admitted &admitted) = 0;
     virtual void on_refused(const link::Refused &refused) = 0;
     virtual void on_dropped(const EndedSession &ended) = 0;  // reported already; the rest is left
+    virtual void on_server_set(const link::SetServer &order) = 0;
     virtual void on_drain(bool on) = 0;
     virtual void on_exit_wanted() = 0;  // an admin wants this proxy to finish and leave
     virtual void on_reload(int64_t token) = 0;
@@ -130,6 +131,7 @@ class SessionLink final : private UnixChannel::Handler {
   void on_message(const link::DropIfIdle &order);
   void on_message(const link::Drop &order);
   void on_message(const link::Set &set);
+  void on_message(const link::SetServer &order) { handler_.on_server_set(order); }
   void on_message(const link::Acknowledged &heard) { ends_.acknowledge(heard.session); }
   void on_message(const link::Drain &drain);
   void on_message(const link::Reload &reload) { handler_.on_reload(reload.token); }

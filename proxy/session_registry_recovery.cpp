@@ -70,6 +70,8 @@ std::optional<RecoveredSession> SessionRegistry::finish_recovery(const SessionKe
         recovered.shared = !claims_.claim(backend, backend_session, who.user);
         if (recovered.shared) return recovered;
         claims_.release(who.backend, who.backend_session, who.user);
+        count_at_backend(who.backend, -1);
+        count_at_backend(backend, 1);
         who.backend = backend;
         who.backend_session = backend_session;
         recovered.waiting = recovery.succeeded(clock_.now());

@@ -46,8 +46,20 @@ bool UpstreamState::counted_out(size_t server, MonoTime now) const {
   return cell != nullptr && now.time_since_epoch().count() < cell->out_until_ms.load(kRelaxed);
 }
 
-bool UpstreamState::takes_sessions(BackendId backend) const {
-  return backend < stats_.cells.size();
+// By the admin's word, else the configuration's, and by the active checks.
+bool UpstreamState::takes_sessions(size_t server, BackendId backend) const {
+  const BackendStats::Cell &cell = stats_.cells[backend];
+  switch (cell.order.load(kRelaxed)) {
+    case ServerOrder::none:
+      if (peers_[server].down) return false;
+      break;
+    case ServerOrder::ready:
+      break;
+    case ServerOrder::drain:
+    case ServerOrder::maint:
+      return false;
+  }
+  return !cell.check_failed();
 }
 
 int UpstreamState::weight_of(size_t server) const {
@@ -66,8 +78,7 @@ int64_t UpstreamState::load_of(size_t server) const {
 }
 
 bool UpstreamState::up(size_t server, MonoTime now) const {
-  return !peers_[server].down && weight_of(server) > 0 && !counted_out(server, now) &&
-         untried(server, {}).has_value();
+  return weight_of(server) > 0 && !counted_out(server, now) && untried(server, {}).has_value();
 }
 
 bool UpstreamState::any_up(MonoTime now) const {
@@ -79,7 +90,7 @@ bool UpstreamState::any_up(MonoTime now) const {
 
 bool UpstreamState::admits(BackendId backend, MonoTime now) const {
   const std::optional<size_t> server = server_of(backend);
-  return server && up(*server, now) && takes_sessions(backend);
+  return server && up(*server, now) && takes_sessions(*server, backend);
 }
 
 bool UpstreamState::admits_elsewhere(BackendId backend, MonoTime now) const {
@@ -93,7 +104,7 @@ bool UpstreamState::admits_elsewhere(BackendId backend, MonoTime now) const {
 std::optional<BackendId> UpstreamState::untried(size_t server,
                                                 const std::vector<BackendId> &tried) const {
   for (const BackendId id : backends_[server]) {
-    if (!takes_sessions(id)) continue;
+    if (!takes_sessions(server, id)) continue;
     if (std::find(tried.begin(), tried.end(), id) == tried.end()) return id;
   }
   return std::nullopt;
@@ -150,7 +161,7 @@ void UpstreamState::gather(const Who &who, bool backup, bool ignore_failures) {
   const bool lone = peers_.size() == 1;
   for (size_t i = 0; i < peers_.size(); ++i) {
     const Peer &peer = peers_[i];
-    if (peer.down || peer.backup != backup || i == who.not_server) continue;
+    if (peer.backup != backup || i == who.not_server) continue;
     if (!ignore_failures && !lone && counted_out(i, who.now)) continue;
     const std::optional<BackendId> id = untried(i, who.tried);
     const int weight = weight_of(i);

@@ -79,7 +79,7 @@ class UpstreamState {
   std::optional<BackendId> by_rendezvous(uint64_t key) const;
 
   bool counted_out(size_t server, MonoTime now) const;
-  bool takes_sessions(BackendId backend) const;
+  bool takes_sessions(size_t server, BackendId backend) const;
   std::optional<BackendId> untried(size_t server, const std::vector<BackendId> &tried) const;
   std::optional<size_t> server_of(BackendId backend) const;
   int weight_of(size_t server) const;

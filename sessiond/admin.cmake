@@ -3,6 +3,7 @@ hf_library(hf_sessiond_admin
   admin_changes.cpp
   admin_commands.cpp
   admin_server.cpp
+  admin_servers.cpp
   admin_show.cpp
   service_report.cpp
   session_explain.cpp

@@ -23,6 +23,11 @@ void change_session(const AdminCall &call);
 void shutdown_session(const AdminCall &call);
 void shutdown_user(const AdminCall &call);
 
+// admin_servers.cpp
+void set_server(const AdminCall &call);
+void show_backend(const AdminCall &call);
+void show_servers(const AdminCall &call);
+
 // The open session or reservation whose id begins with `text`; nullptr after call.fail() said why
 // there is none.
 const Session *find_session_or_fail(const AdminCall &call, std::string_view text);

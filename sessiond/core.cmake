@@ -13,6 +13,8 @@ hf_library(hf_sessiond_core
   core/prefix_index.cpp
   core/reaper.cpp
   core/reports.cpp
+  core/server_orders.cpp
+  core/server_steps.cpp
   core/session_steps.cpp
   core/session_table.cpp
   core/step.cpp

@@ -50,9 +50,9 @@ ApiResponse get_ready(Service &service, const ApiRequest &) {
   const Core &core = service.core();
   if (core.draining()) return text_answer(503, "draining\n");
   const auto backends = backend_totals(core);
-  const bool none_up = std::none_of(backends.begin(), backends.end(),
-                                    [](const BackendTotal &backend) { return backend.up; });
-  if (!backends.empty() && none_up) return text_answer(503, "no backend is up\n");
+  const bool none_admits = std::none_of(backends.begin(), backends.end(),
+                                        [](const BackendTotal &backend) { return backend.admits; });
+  if (!backends.empty() && none_admits) return text_answer(503, "no backend is up\n");
   return text_answer(200, "ready\n");
 }
 
@@ -112,7 +112,7 @@ ApiResponse get_sessions(Service &service, const ApiRequest &request) {
 ApiResponse get_backends(Service &service, const ApiRequest &) {
   return json_answer([&](JsonWriter &w) {
     w.begin_object().key("backends");
-    write_backends(w, service.core());
+    write_backends(w, backend_totals(service.core()));
     w.end_object();
   });
 }
@@ -139,7 +139,7 @@ ApiResponse get_status(Service &service, const ApiRequest &request) {
     w.key("proxies");
     write_proxies(w, service);
     w.key("backends");
-    write_backends(w, service.core());
+    write_backends(w, backend_totals(service.core()));
     w.key("counters");
     write_counters(w, service.core());
     write_session_list(w, service, request);

@@ -220,7 +220,9 @@ void add_proxy_counters(std::vector<MetricFamily> &out, const Core &core) {
 }
 
 void add_backends(std::vector<MetricFamily> &out, const Core &core) {
-  MetricFamily up = family("holdfast_upstream_up", "1 while the server is used", MetricType::Gauge);
+  MetricFamily up = family("holdfast_upstream_up", "1 while the server answers", MetricType::Gauge);
+  MetricFamily admits = family("holdfast_upstream_admits",
+                               "1 while new sessions may go to the server", MetricType::Gauge);
   MetricFamily sessions =
       family("holdfast_upstream_sessions", "Sessions bound to the server", MetricType::Gauge);
   MetricFamily requests = family("holdfast_upstream_requests_total", "Requests sent to the server",
@@ -230,12 +232,13 @@ void add_backends(std::vector<MetricFamily> &out, const Core &core) {
   for (const BackendTotal &total : backend_totals(core)) {
     const Labels labels = {{"upstream", total.upstream}, {"peer", total.server}};
     add(up, total.up ? 1 : 0, labels);
+    add(admits, total.admits ? 1 : 0, labels);
     add(sessions, static_cast<double>(total.sessions), labels);
     add(requests, static_cast<double>(total.requests), labels);
     add(errors, static_cast<double>(total.errors), labels);
   }
   for (MetricFamily &made :
-       {std::ref(up), std::ref(sessions), std::ref(requests), std::ref(errors)}) {
+       {std::ref(up), std::ref(admits), std::ref(sessions), std::ref(requests), std::ref(errors)}) {
     if (!made.metric.empty()) out.push_back(std::move(made));
   }
 }

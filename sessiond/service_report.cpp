@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <map>
 #include <span>
@@ -71,6 +72,12 @@ struct StatColumn {
 
 std::string no_cell(const StatLine &) { return {}; }
 
+std::string upper(std::string_view word) {
+  std::string out(word);
+  for (char &c : out) c = static_cast<char>(c >= 'a' && c <= 'z' ? c - ('a' - 'A') : c);
+  return out;
+}
+
 constexpr StatColumn kColumns[] = {
     {"pxname", [](const StatLine &l) { return l.proxy; }},
     {"svname", [](const StatLine &l) { return l.server; }},
@@ -85,12 +92,19 @@ constexpr StatColumn kColumns[] = {
     {"status",
      [](const StatLine &l) {
        if (l.core != nullptr) return std::string("OPEN");
-       return std::string(l.total.up ? "UP" : "DOWN");
+       if (l.server == "BACKEND") return std::string(l.total.admits ? "UP" : "DOWN");
+       return upper(status_word(l.total));
      }},
-    {"weight", no_cell},
+    {"weight",
+     [](const StatLine &l) {
+       return l.core != nullptr ? std::string() : std::to_string(l.total.weight);
+     }},
     {"chkfail", no_cell},
     {"chkdown", no_cell},
-    {"lastchg", no_cell},
+    {"lastchg",
+     [](const StatLine &l) {
+       return l.total.changed_ms ? std::to_string(*l.total.changed_ms / 1000) : std::string();
+     }},
     {"downtime", no_cell},
     {"rate", no_cell},
     {"rate_max", no_cell},
@@ -115,6 +129,8 @@ std::vector<StatLine> stat_lines(const Service &service) {
   for (BackendTotal &total : backend_totals(core)) {
     BackendTotal &sum = upstreams[total.upstream];
     sum.up |= total.up;
+    sum.admits |= total.admits;
+    sum.weight += total.weight;
     sum.sessions += total.sessions;
     sum.requests += total.requests;
     sum.errors += total.errors;
@@ -213,6 +229,15 @@ std::vector<BackendTotal> backend_totals(const Core &core) {
       total.sessions += info.sessions;
       total.requests += info.requests;
       total.errors += info.errors;
+      total.admits |= admits_sessions(info);
+      total.removed &= info.removed;
+      // What admins say, all proxies obey; a difference lasts until the next stats.
+      if (info.state != ServerState::ready) total.state = info.state;
+      if (info.weight) total.weight = *info.weight;
+      if (total.check.empty() || total.check == "ok") total.check = info.check;
+      if (info.changed_ms) {
+        total.changed_ms = std::min(total.changed_ms.value_or(INT64_MAX), *info.changed_ms);
+      }
     }
   }
   std::vector<BackendTotal> out;
@@ -224,12 +249,22 @@ std::vector<BackendTotal> backend_totals(const Core &core) {
   return out;
 }
 
-void write_backends(JsonWriter &w, const Core &core) {
+std::string_view status_word(const BackendTotal &backend) noexcept {
+  if (backend.removed) return "removed";
+  if (backend.state != ServerState::ready) return to_word(backend.state);
+  return backend.up ? "up" : "down";
+}
+
+void write_backends(JsonWriter &w, const std::vector<BackendTotal> &backends) {
   w.begin_array();
-  for (const BackendTotal &total : backend_totals(core)) {
+  for (const BackendTotal &total : backends) {
     w.begin_object().key("upstream").text(total.upstream).key("server").text(total.server);
-    w.key("up").boolean(total.up).key("sessions").number(total.sessions);
-    w.key("requests").number(total.requests).key("errors").number(total.errors).end_object();
+    w.key("up").boolean(total.up).key("status").text(status_word(total));
+    w.key("weight").number(total.weight).key("sessions").number(total.sessions);
+    w.key("requests").number(total.requests).key("errors").number(total.errors);
+    w.key("check").text(total.check);
+    if (total.changed_ms) w.key("changed_ms").number(*total.changed_ms);
+    w.end_object();
   }
   w.end_array();
 }

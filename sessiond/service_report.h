@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -29,10 +30,18 @@ struct BackendTotal {
   int64_t sessions = 0;
   int64_t requests = 0;
   int64_t errors = 0;
+  ServerState state = ServerState::ready;
+  int64_t weight = 0;
+  std::string check;                  // the last active check; empty: none is configured
+  std::optional<int64_t> changed_ms;  // since the latest change any proxy saw
+  bool removed = true;                // no proxy has it configured any more
+  bool admits = false;                // some proxy sends new sessions there
 };
 // Sorted by upstream and server.
 std::vector<BackendTotal> backend_totals(const Core &core);
-void write_backends(JsonWriter &w, const Core &core);
+// up, down, drain, maint or removed
+std::string_view status_word(const BackendTotal &backend) noexcept;
+void write_backends(JsonWriter &w, const std::vector<BackendTotal> &backends);
 
 // The sum of one counter over all linked proxies; 0 when none tells it.
 int64_t proxy_counter(const Core &core, std::string_view name);

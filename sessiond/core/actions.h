@@ -42,7 +42,7 @@ struct ProxyOutcome {
 enum class CommandOutcome : uint8_t {
   done,
   pending,    // something still waits for a proxy, which has had 5 s; it will happen yet
-  not_found,  // no such session
+  not_found,  // no such session, or no such server
 };
 
 struct CommandDone {

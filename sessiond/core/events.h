@@ -67,12 +67,18 @@ struct SetDrain {
   bool on = false;
   bool exit = false;  // with on: the proxies finish and leave
 };
+struct SetServer {  // of one server of an upstream; what is not named stays as it is
+  Token token;
+  std::string server;  // "upstream/host:port"
+  std::optional<ServerState> state;
+  std::optional<int64_t> weight;
+};
 struct ReloadProxies {  // asks every linked proxy to read its configuration anew
   Token token;
 };
 
 using Event =
     std::variant<LinkUp, LinkDown, Message, Drained, Tick, SettingsChanged, ShutdownSession,
-                 ShutdownSessions, SetPersistent, SetDrain, ReloadProxies>;
+                 ShutdownSessions, SetPersistent, SetDrain, SetServer, ReloadProxies>;
 
 }  // namespace holdfast::sessiond

@@ -16,11 +16,17 @@ bool is_active(const Session &session, MonoTime now) {
 
 bool every_upstream_serves(const link::Stats &stats) {
   std::map<std::string_view, bool> up;
-  for (const link::BackendInfo &backend : stats.backends) up[backend.upstream] |= backend.up;
+  for (const link::BackendInfo &backend : stats.backends) {
+    if (!backend.removed) up[backend.upstream] |= admits_sessions(backend);
+  }
   return std::all_of(up.begin(), up.end(), [](const auto &upstream) { return upstream.second; });
 }
 
 }  // namespace
+
+bool admits_sessions(const link::BackendInfo &backend) noexcept {
+  return backend.up && backend.state == ServerState::ready && !backend.removed;
+}
 
 std::string_view to_word(HealthStatus status) noexcept {
   switch (status) {

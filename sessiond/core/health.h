@@ -30,6 +30,9 @@ struct Health {
 // Walks all sessions: some 10 ms per 100,000.
 Health health(const Core &core, MonoTime now);
 
+// Whether new sessions may go to this server of this proxy.
+bool admits_sessions(const link::BackendInfo &backend) noexcept;
+
 // True when a proxy is linked and every upstream it reports has a server that is up.
 bool backends_up(const Core &core);
 

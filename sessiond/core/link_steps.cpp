@@ -88,6 +88,7 @@ void Core::welcome(LinkState &link, Turn &turn) {
   turn.send(link.id, link::Welcome{link::kVersion, settings_.version, policies_.infos(),
                                    unknown_policies(link, turn), settings_.http_socket,
                                    settings_.tombstone_lifetime.count()});
+  tell_servers(link, turn);
   turn.send(link.id, link::RestoredBegin{});
   link.restoring = true;
   restore_some(link, turn);
@@ -310,7 +311,10 @@ void Core::take_back(Session &session) {
 
 // ---- small talk ----
 
-void Core::on_message(LinkState &link, const link::Stats &stats, Turn &) { link.stats = stats; }
+void Core::on_message(LinkState &link, const link::Stats &stats, Turn &turn) {
+  link.stats = stats;
+  learn_servers(link, turn);
+}
 
 void Core::on_message(LinkState &link, const link::Reloaded &reloaded, Turn &turn) {
   commands_.proxy_answered(link.id, static_cast<Token>(reloaded.token), reloaded.ok,

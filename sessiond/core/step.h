@@ -7,6 +7,7 @@
 //   session_steps.cpp  admission, activity, the one way a session ends
 //   time_steps.cpp     passes of the reaper, asking proxies, deadlines of what waits
 //   command_steps.cpp  admin commands and new settings
+//   server_steps.cpp   what admins say of single servers of an upstream
 // Owned by the program (or a test). One thread.
 #pragma once
 
@@ -26,6 +27,7 @@
 #include "sessiond/core/link_state.h"
 #include "sessiond/core/policy_table.h"
 #include "sessiond/core/reaper.h"
+#include "sessiond/core/server_orders.h"
 #include "sessiond/core/session_table.h"
 #include "sessiond/core/tombstones.h"
 
@@ -78,6 +80,7 @@ class Core {
   const Reaper &reaper() const noexcept { return reaper_; }
   const std::map<LinkId, LinkState> &links() const noexcept { return links_; }
   const Counters &counters() const noexcept { return counters_; }
+  const ServerOrders &server_orders() const noexcept { return server_orders_; }
   bool draining() const noexcept { return draining_; }
   // Admissions that wait for an eviction.
   size_t waiting_count() const noexcept { return waiting_.size(); }
@@ -174,6 +177,12 @@ class Core {
   void on(const ReloadProxies &event, Turn &turn);
   bool shut_down(Session &session, Turn &turn);
 
+  // server_steps.cpp
+  void on(const SetServer &event, Turn &turn);
+  void tell_server(const std::string &server, Turn &turn);
+  void tell_servers(const LinkState &link, Turn &turn);
+  void learn_servers(const LinkState &link, Turn &turn);
+
   MonoTime started_;
   Settings settings_;
   PolicyTable policies_;
@@ -181,6 +190,7 @@ class Core {
   Reaper reaper_;
   Tombstones tombstones_;
   Commands commands_;
+  ServerOrders server_orders_;
   std::map<LinkId, LinkState> links_;
   std::deque<WaitingAdmission> waiting_;
   std::set<std::string, std::less<>> reported_policies_;  // unknown names already complained about

@@ -23,7 +23,7 @@ struct VerbRow {
 
 constexpr int kMany = 10'000;
 
-constexpr std::array<VerbRow, 12> kVerbs = {{
+constexpr std::array<VerbRow, 17> kVerbs = {{
     {Verb::status, "status", "Show the daemon, its limits and its backends", nullptr},
     {Verb::list_sessions, "list-sessions", "List sessions (the default)", nullptr},
     {Verb::session_status, "session-status", "Show sessions, for people", "ID", 1, kMany},
@@ -36,6 +36,15 @@ constexpr std::array<VerbRow, 12> kVerbs = {{
      "on|off|exit", 0, 1},
     {Verb::reload, "reload", "Read the configuration anew, in both daemons", nullptr},
     {Verb::health, "health", "Print /health; exit 1 when degraded or draining", nullptr},
+    {Verb::list_backends, "list-backends", "List the servers of all upstreams", nullptr},
+    {Verb::backend_status, "backend-status", "Show upstreams or servers, for people",
+     "UPSTREAM[/SERVER]", 1, kMany},
+    {Verb::drain_backend, "drain-backend", "Send servers no new sessions; those they have stay",
+     "UPSTREAM/SERVER", 1, kMany},
+    {Verb::disable_backend, "disable-backend",
+     "The same for maintenance: its health checks stop, too", "UPSTREAM/SERVER", 1, kMany},
+    {Verb::enable_backend, "enable-backend", "Send servers new sessions again", "UPSTREAM/SERVER",
+     1, kMany},
     {Verb::show_config, "show-config", "Show the settings in force", nullptr},
 }};
 

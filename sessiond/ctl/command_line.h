@@ -23,6 +23,11 @@ enum class Verb {
   health,
   show_config,
   explain,
+  list_backends,
+  backend_status,
+  drain_backend,
+  disable_backend,
+  enable_backend,
 };
 
 enum class Output { table, json, json_pretty };

@@ -23,6 +23,11 @@ std::string duration_at(const json_t *object, const char *key) {
   return short_duration(std::chrono::milliseconds(json_get_int(object, key).value_or(0)));
 }
 
+// How long ago; "-" when it never happened.
+std::string since_at(const json_t *object, const char *key) {
+  return json_get_int(object, key) ? duration_at(object, key) : std::string("-");
+}
+
 // A scalar as KEY=VALUE shows it.
 std::string value_text(const json_t *value) {
   if (json_is_string(value)) {
@@ -151,6 +156,38 @@ std::string session_properties(const json_t *session, const std::vector<std::str
     if (!values_only) out += std::string(key) + "=";
     out += value_text(value) + "\n";
   }
+  return out;
+}
+
+std::string backend_table(const json_t *backends, bool legend) {
+  std::vector<Row> rows;
+  size_t index = 0;
+  json_t *backend = nullptr;
+  json_array_foreach(backends, index, backend) {
+    const std::string check = text_at(backend, "check");
+    rows.push_back({text_at(backend, "upstream"), text_at(backend, "server"),
+                    text_at(backend, "status"), number_at(backend, "weight"),
+                    number_at(backend, "sessions"), number_at(backend, "requests"),
+                    number_at(backend, "errors"), check.empty() ? "-" : check,
+                    since_at(backend, "changed_ms")});
+  }
+  std::string out = table(
+      {"UPSTREAM", "SERVER", "STATE", "WEIGHT", "SESSIONS", "REQS", "ERRORS", "CHECK", "SINCE"},
+      rows, legend);
+  if (legend) out += "\n" + std::to_string(rows.size()) + " backends listed.\n";
+  return out;
+}
+
+std::string backend_details(const json_t *backend) {
+  const std::string check = text_at(backend, "check");
+  std::string out = text_at(backend, "upstream") + "/" + text_at(backend, "server") + "\n";
+  out += detail("State", text_at(backend, "status"));
+  out += detail("Since", since_at(backend, "changed_ms"));
+  out += detail("Weight", number_at(backend, "weight"));
+  out += detail("Sessions", number_at(backend, "sessions"));
+  out += detail("Requests", number_at(backend, "requests"));
+  out += detail("Errors", number_at(backend, "errors"));
+  out += detail("Last check", check.empty() ? "-" : check);
   return out;
 }
 

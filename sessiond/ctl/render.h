@@ -28,6 +28,9 @@ std::string session_details(const json_t *session);
 // KEY=VALUE lines; `only`: these keys (all when empty), in the order of the session.
 std::string session_properties(const json_t *session, const std::vector<std::string> &only,
                                bool values_only);
+// `backends`: an array as `show servers state json` gives it.
+std::string backend_table(const json_t *backends, bool legend);
+std::string backend_details(const json_t *backend);
 // `info` and `stat` as `show info json` and `show stat json` give them.
 std::string status_text(const json_t *info, const json_t *stat);
 std::string reload_text(const json_t *outcome);

@@ -7,44 +7,12 @@
 #include <ostream>
 
 #include "common/clock.h"
+#include "sessiond/ctl/backend_verbs.h"
 #include "sessiond/ctl/render.h"
+#include "sessiond/ctl/run.h"
 
 namespace holdfast::ctl {
 namespace {
-
-struct Run {
-  const Options &options;
-  Client &client;
-  Console &console;
-
-  bool wants_json() const { return options.output != Output::table; }
-  Exit fail(Exit exit, const std::string &what) const {
-    console.err << "holdfastctl: " << what << (what.ends_with('\n') ? "" : "\n");
-    return exit;
-  }
-  Exit fail(const Reply &reply) const { return fail(reply.exit, reply.text); }
-  void print(const std::string &text) const {
-    if (!options.quiet) console.out << text;
-  }
-  void print_json(const json_t *value) const {
-    print(options.output == Output::json_pretty ? json_dump_pretty(value) + "\n"
-                                                : json_dump(value) + "\n");
-  }
-};
-
-// Asks for JSON. The value is null when `exit` is not done, and the fault was printed.
-struct JsonReply {
-  Exit exit = Exit::done;
-  JsonPtr value;
-};
-JsonReply ask_json(const Run &run, AdminWords words) {
-  words.emplace_back("json");
-  const Reply reply = run.client.ask(words);
-  if (reply.exit != Exit::done) return {run.fail(reply), nullptr};
-  auto value = json_parse(reply.text);
-  if (!value) return {run.fail(Exit::failed, "the daemon's answer: " + value.error().message), {}};
-  return {Exit::done, *std::move(value)};
-}
 
 AdminWords show_sess(const Run &run) {
   AdminWords words = {"show", "sess"};
@@ -98,16 +66,6 @@ Exit show_session(const Run &run) {
   return each_session(run, [&run](const json_t *session) {
     return session_properties(session, run.options.properties, run.options.values_only);
   });
-}
-
-// True when the person agreed, or nobody need be asked.
-bool confirmed(const Run &run, const std::string &question) {
-  if (run.options.yes) return true;
-  if (!run.console.interactive) return false;
-  run.console.err << question << " [y/N] " << std::flush;
-  std::string answer;
-  std::getline(run.console.in, answer);
-  return answer == "y" || answer == "Y" || answer == "yes";
 }
 
 Exit terminate_each(const Run &run, const AdminWords &command) {
@@ -247,7 +205,7 @@ struct VerbHandler {
   Verb verb;
   Exit (*run)(const Run &run);
 };
-constexpr std::array<VerbHandler, 12> kHandlers = {{
+constexpr std::array<VerbHandler, 17> kHandlers = {{
     {Verb::status, status},
     {Verb::list_sessions, list_sessions},
     {Verb::session_status, session_status},
@@ -260,6 +218,11 @@ constexpr std::array<VerbHandler, 12> kHandlers = {{
     {Verb::health, health},
     {Verb::show_config, show_config},
     {Verb::explain, explain},
+    {Verb::list_backends, list_backends},
+    {Verb::backend_status, backend_status},
+    {Verb::drain_backend, drain_backend},
+    {Verb::disable_backend, disable_backend},
+    {Verb::enable_backend, enable_backend},
 }};
 
 }  // namespace

@@ -47,6 +47,18 @@ PolicyInfo full_policy() {
   return p;
 }
 
+BackendInfo full_backend() {
+  BackendInfo b{"everything", "h:1", false, 1, 2, 3};
+  b.state = ServerState::maint;
+  b.set_state = ServerState::drain;
+  b.weight = 7;
+  b.set_weight = 0;
+  b.check = "status";
+  b.changed_ms = 9;
+  b.removed = true;
+  return b;
+}
+
 // One filled message of every type, in the variant's order.
 std::vector<ToSessiond> all_to_sessiond() {
   return {
@@ -62,7 +74,8 @@ std::vector<ToSessiond> all_to_sessiond() {
       Activity{{{"id", 12, 0, 1}, {"id2", 0, 2, 9}}},
       Alive{"id", 7, 1, 3, true},
       Ended{"id", EndReason::client_gone, 9},
-      Stats{{{"requests", 5}, {"errors", 0}}, {{"everything", "h:1", false, 1, 2, 3}}},
+      Stats{{{"requests", 5}, {"errors", 0}},
+            {full_backend(), {"everything", "h:2", true, 1, 2, 3}}},
       Reloaded{9, true, "applied\nwith \"quotes\""},
       Pong{3},
       Unsupported{"what"},
@@ -83,6 +96,7 @@ std::vector<ToProxy> all_to_proxy() {
       DropIfIdle{"id", 1000, EndReason::orphan_timeout},
       Drop{"id", EndReason::admin},
       Set{"id", true},
+      SetServer{"everything/h:1", ServerState::drain, 5},
       Acknowledged{"id"},
       Drain{true, true},
       Reload{77},

@@ -1,12 +1,10 @@
 // Several servers behind one location: a session stays with the one it began at, in every era, on
 // every worker, over reloads and crashes; a new one goes where the upstream block says.
 #include <algorithm>
-#include <deque>
 #include <map>
 #include <set>
 
-#include "tests/support/hf_test.h"
-#include "tests/support/pair.h"
+#include "tests/support/farm.h"
 #include "tests/support/scripted_backend.h"
 
 using namespace holdfast;
@@ -14,52 +12,10 @@ using namespace holdfast::test;
 
 namespace {
 
-std::string server_line(const DemoBackend &backend, std::string_view params = {}) {
-  return "server 127.0.0.1:" + std::to_string(backend.port()) + " " + std::string(params) + "; ";
-}
-
-// A pair in front of several demo backends. Number 0 is the pair's own.
-struct Farm {
-  std::deque<DemoBackend> more;
-  std::unique_ptr<Pair> pair;
-
-  explicit Farm(size_t count, PairOptions options = {}) {
-    for (size_t i = 1; i < count; ++i) {
-      more.emplace_back(options.backend_args);
-      options.upstream += server_line(more.back());
-    }
-    pair = std::make_unique<Pair>(std::move(options));
-  }
-  DemoBackend &backend(size_t i) { return i == 0 ? pair->backend() : more[i - 1]; }
-  size_t size() const { return more.size() + 1; }
-  size_t sessions_at(size_t i) { return backend(i).state()["sessions"].size(); }
-  std::vector<size_t> spread() {
-    std::vector<size_t> all;
-    for (size_t i = 0; i < size(); ++i) all.push_back(sessions_at(i));
-    return all;
-  }
-};
-
 // How often a server has been asked this.
 int64_t asked(const DemoBackend &backend, const char *method) {
   const Json count = backend.state()["requests"][method];
   return count.present() ? count.integer() : 0;
-}
-
-std::vector<StreamableClient> open_clients(const Pair &pair, size_t count) {
-  std::vector<StreamableClient> clients;
-  for (size_t i = 0; i < count; ++i) clients.emplace_back(pair.proxy_port()).open();
-  return clients;
-}
-
-// Every session answers, on connections that reach either worker: a server that does not know a
-// session would say 404.
-void check_all_served(const std::vector<StreamableClient> &clients, int rounds = 4) {
-  for (int round = 0; round < rounds; ++round) {
-    for (const StreamableClient &client : clients) {
-      HF_EQ(tool_text(client.call("echo", R"({"message":"mine"})")), "mine");
-    }
-  }
 }
 
 }  // namespace

@@ -42,7 +42,9 @@ if(TARGET holdfast-proxy AND TARGET holdfast-sessiond AND TARGET holdfastctl)
   # Real time has to pass on hosts of its own; skipped where network namespaces cannot be made.
   hf_test(e2e_dead_peer_test e2e/dead_peer_test.cpp LINK hf_test_support LABEL e2e TIMEOUT 180)
   # Several servers.
-  e2e(affinity)
+  foreach(name affinity backends)
+    e2e(${name})
+  endforeach()
   e2e(tls)
   if(HOLDFAST_JWT)
     hf_test(e2e_jwt_test e2e/jwt_test.cpp LINK hf_test_support hf_test_tokens LABEL e2e TIMEOUT 60)

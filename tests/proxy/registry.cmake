@@ -6,6 +6,7 @@ hf_test(session_recovery_test proxy/session_recovery_test.cpp LINK hf_proxy_regi
 hf_test(why_ended_test proxy/why_ended_test.cpp LINK hf_proxy_registry)
 hf_test(backend_claims_test proxy/backend_claims_test.cpp LINK hf_proxy_registry)
 hf_test(backend_directory_test proxy/backend_directory_test.cpp LINK hf_proxy_registry)
+hf_test(server_orders_test proxy/server_orders_test.cpp LINK hf_proxy_registry)
 hf_test(worker_mailbox_test proxy/worker_mailbox_test.cpp LINK hf_proxy_registry
         WORKER)
 hf_test(registry_race_test proxy/registry_race_test.cpp LINK hf_proxy_registry

@@ -29,6 +29,7 @@ struct Owner : SessionLink::Handler {
   void on_admitted(const link::Admitted &a) override { admitted.push_back(a); }
   void on_refused(const link::Refused &r) override { refused.push_back(r); }
   void on_dropped(const EndedSession &e) override { dropped.push_back(e); }
+  void on_server_set(const link::SetServer &order) override { server_orders.push_back(order); }
   void on_drain(bool on) override { drains.push_back(on); }
   void on_exit_wanted() override { ++exits_wanted; }
   void on_reload(int64_t token) override { reloads.push_back(token); }
@@ -40,6 +41,7 @@ struct Owner : SessionLink::Handler {
   std::vector<link::Admitted> admitted;
   std::vector<link::Refused> refused;
   std::vector<EndedSession> dropped;
+  std::vector<link::SetServer> server_orders;
   std::vector<bool> drains;
   int exits_wanted = 0;
   std::vector<int64_t> reloads;

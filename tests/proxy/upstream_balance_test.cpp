@@ -239,6 +239,43 @@ HF_TEST(weight_zero_admits_nobody) {
   }
 }
 
+HF_TEST(a_drained_server_is_never_chosen_and_says_so) {
+  for (const ServerOrder order : {ServerOrder::drain, ServerOrder::maint}) {
+    const Group group(Balance::round_robin, "ab");
+    UpstreamState state = group.state();
+    group.cell('a').order = order;
+    for (int i = 0; i < 4; ++i) HF_EQ(pick(state), 'b');
+    HF_CHECK(!state.admits(0, kStart));
+    // Not even when all others failed: an admin's word is no failure.
+    state.note_failure(1, kStart);
+    HF_EQ(pick(state), 'b');
+    group.cell('b').order = order;
+    HF_EQ(pick(state), '-');
+    HF_CHECK(!state.any_up(kStart));
+    group.cell('a').order = ServerOrder::ready;
+    HF_EQ(pick(state), 'a');
+  }
+}
+
+HF_TEST(ready_overrides_down_in_the_configuration) {
+  Group group(Balance::round_robin, "ab");
+  group.upstream.servers[0].down = true;
+  UpstreamState state = group.state();
+  for (int i = 0; i < 4; ++i) HF_EQ(pick(state), 'b');
+  group.cell('a').order = ServerOrder::ready;
+  HF_EQ(pick(state), 'a');
+}
+
+HF_TEST(a_server_whose_checks_fail_is_out_even_when_it_is_alone) {
+  const Group group(Balance::round_robin, "a");
+  UpstreamState state = group.state();
+  HF_EQ(pick(state), 'a');
+  group.cell('a').check = CheckResult::bad_status;
+  HF_EQ(pick(state), '-');
+  group.cell('a').check = CheckResult::ok;
+  HF_EQ(pick(state), 'a');
+}
+
 // ---- failures ----
 
 HF_TEST(failures_one_worker_sees_count_for_all) {
@@ -287,6 +324,9 @@ int main() {
       HF_UNIT(a_server_that_is_out_gives_its_keys_away_for_that_time_only),
       HF_UNIT(without_consistent_a_change_of_the_list_moves_most_keys),
       HF_UNIT(weight_zero_admits_nobody),
+      HF_UNIT(a_drained_server_is_never_chosen_and_says_so),
+      HF_UNIT(ready_overrides_down_in_the_configuration),
+      HF_UNIT(a_server_whose_checks_fail_is_out_even_when_it_is_alone),
       HF_UNIT(failures_one_worker_sees_count_for_all),
       HF_UNIT(a_lost_sessions_new_server_is_never_its_old_one),
   };

@@ -1,5 +1,6 @@
 # The admin socket, the HTTP API and holdfastctl.
 hf_test(admin_commands_test sessiond/admin_commands_test.cpp LINK hf_sessiond_admin)
+hf_test(admin_servers_test sessiond/admin_servers_test.cpp LINK hf_sessiond_admin)
 hf_test(session_explain_test sessiond/session_explain_test.cpp LINK hf_sessiond_admin)
 hf_test(admin_server_test sessiond/admin_server_test.cpp LINK hf_sessiond_admin)
 hf_test(http_api_test sessiond/http_api_test.cpp LINK hf_sessiond_http)

@@ -180,6 +180,37 @@ HF_TEST(drain_waits_until_no_session_is_left_or_time_is_up) {
   HF_EQ(in_time.exit, Exit::done);
 }
 
+HF_TEST(backends_are_listed_shown_and_told_what_to_do) {
+  Rig rig;
+  link::BackendInfo one{"tools", "h:1", true, 3, 10, 0};
+  one.weight = 2;
+  one.check = "ok";
+  one.changed_ms = 61'000;
+  rig.service.from_proxy(link::Stats{{}, {one, {"tools", "h:2", false, 0, 5, 5}}});
+  const Ran list = rig.run({"list-backends"});
+  HF_EQ(list.exit, Exit::done);
+  HF_CHECK(list.out.starts_with("UPSTREAM  SERVER  STATE  WEIGHT  SESSIONS  REQS"));
+  HF_CHECK(contains(list.out, "tools     h:1     up     2       3         10"));
+  HF_CHECK(contains(list.out, "down"));
+  HF_CHECK(list.out.ends_with("\n2 backends listed.\n"));
+
+  const Ran all = rig.run({"backend-status", "tools"});
+  HF_EQ(all.exit, Exit::done);
+  HF_CHECK(contains(all.out, "tools/h:1\n") && contains(all.out, "tools/h:2\n"));
+  HF_CHECK(contains(all.out, "Since: 1m1s\n"));
+  HF_CHECK(contains(all.out, "Last check: ok\n"));
+  HF_EQ(rig.run({"backend-status", "tools/h:2", "nope"}).exit, Exit::not_found);
+
+  const Ran drained = rig.run({"drain-backend", "tools/h:9", "tools/h:1"});
+  HF_EQ(drained.exit, Exit::not_found);  // and goes on
+  HF_EQ(drained.out, "tools/h:1: drain\n");
+  HF_CHECK(rig.service.last_sent<link::SetServer>()->state == ServerState::drain);
+  HF_EQ(rig.run({"disable-backend", "tools/h:1"}).exit, Exit::done);
+  HF_CHECK(rig.service.last_sent<link::SetServer>()->state == ServerState::maint);
+  HF_EQ(rig.run({"enable-backend", "tools/h:1", "-o", "json"}).exit, Exit::done);
+  HF_CHECK(rig.service.last_sent<link::SetServer>()->state == ServerState::ready);
+}
+
 HF_TEST(a_refused_reload_exits_with_1_and_tells_why) {
   Rig rig;
   rig.service.reload_outcome = {false, "sessiond.conf:3:1 unknown directive", {}};
@@ -225,6 +256,7 @@ int main() {
       HF_UNIT(json_stands_alone_on_stdout),
       HF_UNIT(health_exits_as_a_container_check_wants_it),
       HF_UNIT(drain_waits_until_no_session_is_left_or_time_is_up),
+      HF_UNIT(backends_are_listed_shown_and_told_what_to_do),
       HF_UNIT(a_refused_reload_exits_with_1_and_tells_why),
       HF_UNIT(no_daemon_exits_with_3_and_lists_what_was_tried),
       HF_UNIT(sockets_are_looked_for_in_the_documented_order),

@@ -97,6 +97,7 @@ class CoreModel {
   void on(const sessiond::SetPersistent &event);
   void on(const sessiond::SetDrain &event);
   void on(const sessiond::ReloadProxies &event);
+  void on(const sessiond::SetServer &) {}
 
   using LinkAt = std::map<sessiond::LinkId, Link>::iterator;
   void hear(LinkAt link, const link::Hello &hello);

@@ -66,6 +66,7 @@ class NaiveProxy final : public ProxySide {
   void obey(const link::DropIfIdle &order);
   void obey(const link::Drop &order);
   void obey(const link::Set &set);
+  void obey(const link::SetServer &) {}
   void obey(const link::Acknowledged &heard);
   void obey(const link::Drain &) {}
   void obey(const link::Reload &reload);

@@ -51,6 +51,7 @@ class RegistryProxy final : public ProxySide {
   void obey(const link::DropIfIdle &order);
   void obey(const link::Drop &order);
   void obey(const link::Set &set);
+  void obey(const link::SetServer &) {}
   void obey(const link::Acknowledged &heard) { ends_.acknowledge(heard.session); }
   void obey(const link::Drain &) {}
   void obey(const link::Reload &reload);

@@ -38,6 +38,7 @@ std::string describe(const sessiond::Event &event) {
       return fmt::format("drain {}", e.on);
     }
     std::string operator()(const sessiond::ReloadProxies &) const { return "reload proxies"; }
+    std::string operator()(const sessiond::SetServer &e) const { return "set server " + e.server; }
   };
   return std::visit(Describe{}, event);
 }
