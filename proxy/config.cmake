@@ -26,6 +26,7 @@ hf_library(hf_proxy_config
   config.cpp
   config_balance.cpp
   config_header.cpp
+  config_health.cpp
   config_jwt.cpp
   config_load.cpp
   config_server.cpp

@@ -77,6 +77,24 @@ struct UpstreamTls {
   std::string fingerprint;  // of what the files held as well: a renewed one begins afresh
 };
 
+// `health_check`: how the servers of an upstream are asked whether they are well.
+struct HealthCheck {
+  enum class Kind {
+    http,  // an answer to OPTIONS /, or with a uri 2xx or 3xx to GET
+    tcp    // a connection, with TLS a handshake
+  };
+  Kind kind = Kind::http;
+  std::string uri;  // empty: OPTIONS /
+  Millis interval{std::chrono::seconds{5}};
+  Millis jitter{500};  // added at random, up to so much
+  Millis timeout{std::chrono::seconds{5}};
+  unsigned fails = 1;   // in a row make it down
+  unsigned passes = 1;  // in a row make it up again
+  uint16_t port = 0;    // 0 = the server's own
+
+  friend bool operator==(const HealthCheck &, const HealthCheck &) = default;
+};
+
 // How an upstream chooses the backend of a new session, or of a request that has none.
 enum class Balance {
   round_robin,
@@ -94,7 +112,8 @@ struct Upstream {
   bool anonymous = false;
   Balance balance = Balance::round_robin;
   std::vector<ValuePart> hash_key;  // of both kinds of hash
-  std::optional<UpstreamTls> tls;   // an upstream that is spoken to both ways is there twice
+  std::optional<HealthCheck> health_check;
+  std::optional<UpstreamTls> tls;  // an upstream that is spoken to both ways is there twice
 };
 
 // --- what http, server and location may set ------------------------------------------------------

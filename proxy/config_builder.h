@@ -76,6 +76,11 @@ class ConfigBuilder {
   void read_balance(Upstream &upstream, const ConfDirective &directive);
   void check_balance(const ConfDirective &block, const Upstream &upstream);
 
+  // config_health.cpp
+  void read_health_check(Upstream &upstream, const ConfDirective &directive);
+  void read_health_param(HealthCheck &check, const ConfWord &word);
+  void check_health_port(const ConfDirective &block, const Upstream &upstream);
+
   // config_tls.cpp
   static TlsDirectives tls_level(const TlsDirectives &inherited, const Directives &directives);
   TlsContext server_tls(const TlsDirectives &level);

@@ -46,6 +46,7 @@ void ConfigBuilder::build_upstream(const ConfDirective &block) {
     if (directive.row != nullptr) read_upstream_setting(upstream, directive);
   }
   check_balance(block, upstream);
+  check_health_port(block, upstream);
   const bool only_backups = !upstream.servers.empty() &&
                             std::all_of(upstream.servers.begin(), upstream.servers.end(),
                                         [](const BackendServer &server) { return server.backup; });
@@ -64,8 +65,8 @@ void ConfigBuilder::read_upstream_setting(Upstream &upstream, const ConfDirectiv
     upstream.keepalive = *parse_whole(directive.args.front().text, 0, SIZE_MAX);
   } else if (name == "least_conn" || name == "hash") {
     read_balance(upstream, directive);
-  } else {
-    fail(directive.span(), in_quotes(directive.name.text) + " is not supported by this version");
+  } else if (name == "health_check") {
+    read_health_check(upstream, directive);
   }
 }
 

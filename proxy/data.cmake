@@ -19,6 +19,8 @@ hf_library(hf_proxy_data
   exchange_unopened.cpp
   exchange_user.cpp
   header_values.cpp
+  health_checker.cpp
+  health_probe.cpp
   jwt_cache.cpp
   legacy_places.cpp
   legacy_streams.cpp

@@ -125,7 +125,8 @@ constexpr ConfRow kRows[] = {
      .contexts = kUpstream,
      .args_min = 0,
      .args_max = kManyArgs,
-     .help = "ask backends whether they are well"},
+     .help = "ask servers whether they are well: interval= jitter= timeout= fails= passes= uri= "
+             "port= type="},
 
     // server
     {.name = "listen",

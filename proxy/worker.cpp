@@ -61,6 +61,7 @@ Worker::Worker(uint32_t index, WorkerContext context, WorkerMailbox &mailbox)
 Worker::~Worker() {
   // Everything that refers to the loop goes before the loop does.
   acceptors_.clear();
+  checker_.reset();
   calls_.clear();
   recoveries_.clear();
   adopted_.clear();
@@ -191,16 +192,17 @@ void Worker::build_upstreams() {
     for (const BackendServer &server : upstream.servers) {
       backends.push_back(intern_server(context_.backends, upstream, server));
       if (!upstream.tls) continue;
-      const UpstreamTls &tls = *upstream.tls;
-      for (const BackendId id : backends.back()) {
-        pool(id).set_tls(
-            {tls.context, {tls_name(tls, server), tls.send_name}, tls.resumes, tls.fingerprint});
-      }
+      for (const BackendId id : backends.back()) speak_tls(id, *upstream.tls, server);
     }
     set.upstreams.push_back(
         std::make_unique<UpstreamState>(upstream, std::move(backends), context_.backend_stats));
   }
   upstream_sets_.push_back(std::move(set));
+}
+
+void Worker::speak_tls(BackendId backend, const UpstreamTls &tls, const BackendServer &server) {
+  pool(backend).set_tls(
+      {tls.context, {tls_name(tls, server), tls.send_name}, tls.resumes, tls.fingerprint});
 }
 
 BackendId Worker::management_backend() {
@@ -293,9 +295,11 @@ bool Worker::any_backend_up() {
 }
 
 void Worker::note_backend(BackendId backend, bool up) {
-  std::atomic<bool> &known = context_.backend_stats.cells[backend].up;
-  if (known.load(std::memory_order_relaxed) == up) return;
-  if (known.exchange(up, std::memory_order_relaxed) != up) context_.control.backend_changed();
+  BackendStats::Cell &cell = context_.backend_stats.cells[backend];
+  if (cell.up.load(std::memory_order_relaxed) == up) return;
+  if (cell.up.exchange(up, std::memory_order_relaxed) == up) return;
+  cell.note_change(now());
+  context_.control.backend_changed();
 }
 
 AccessWriter *Worker::access_writer(const Config &config, size_t index) {
@@ -450,6 +454,10 @@ void Worker::on_message(SpliceStream &message) {
 void Worker::on_message(SwapConfig &message) {
   config_ = message.config;
   build_upstreams();
+  if (index_ == 0) {  // the process's servers are asked once, not once per worker
+    if (!checker_) checker_ = std::make_unique<HealthChecker>(*this);
+    checker_->configure(*config_);
+  }
   std::erase_if(access_writers_, [this](const auto &writer) {
     const auto &wanted = config_->access_logs;
     const bool kept = std::find(wanted.begin(), wanted.end(), writer->spec()) != wanted.end();

@@ -23,6 +23,7 @@
 #include "proxy/client_conn.h"
 #include "proxy/config.h"
 #include "proxy/counters.h"
+#include "proxy/health_checker.h"
 #include "proxy/jwt_cache.h"
 #include "proxy/legacy_places.h"
 #include "proxy/legacy_streams.h"
@@ -88,6 +89,8 @@ class Worker {
     control_used_ = true;
     return context_.control;
   }
+  // The same for what need not wait for the end of the turn.
+  Control &control_now() noexcept { return context_.control; }
   BackendDirectory &backends() noexcept { return context_.backends; }
   BackendStats &backend_stats() noexcept { return context_.backend_stats; }
   LegacyStreams &legacy_streams() noexcept { return context_.legacy_streams; }
@@ -119,6 +122,8 @@ class Worker {
   void give_scanner(std::unique_ptr<mcp::RpcScanner> scanner);
   BackendPool &pool(BackendId backend);
   UpstreamState *upstream(const Config &config, size_t index);
+  // From now on this backend is spoken to by TLS, in the name of that server.
+  void speak_tls(BackendId backend, const UpstreamTls &tls, const BackendServer &server);
   BackendId management_backend();  // sessiond's HTTP socket; kNoBackend when there is none
   void delete_at_backend(DeleteAtBackend order);
   void call_done(BackendCall &call);
@@ -185,6 +190,7 @@ class Worker {
   std::vector<UpstreamSet>
       upstream_sets_;  // the current one last; older ones while exchanges use them
   std::vector<std::unique_ptr<BackendPool>> pools_;  // by BackendId
+  std::unique_ptr<HealthChecker> checker_;           // on one worker of the process
   std::vector<std::unique_ptr<Acceptor>> acceptors_;
   std::unordered_map<ClientConn *, std::unique_ptr<ClientConn>> clients_;
   std::unordered_map<uint64_t, std::unique_ptr<Exchange>> adopted_;

@@ -285,8 +285,43 @@ HF_TEST(upstreams_are_complete_and_named_once) {
           "fail_timeout=: \"10q\" is not a time");
   HF_SAYS(World("upstream u { server 127.0.0.1:1 max_conns=3; }" + rest),
           "\"max_conns=3\" is not supported by this version");
-  HF_SAYS(World("upstream u { server 127.0.0.1:1; health_check; }" + rest),
-          "is not supported by this version");
+}
+
+HF_TEST(health_checks_have_nginx_plus_names_and_defaults) {
+  const auto upstream = [](const std::string &lines, const std::string &servers = "") {
+    return World("upstream u { server 127.0.0.1:1; " + servers + lines +
+                 " }\nserver { listen 127.0.0.1:1; location / { proxy_pass http://u; } }");
+  };
+  HF_CHECK(!upstream("").config().upstreams[0].health_check);
+  const HealthCheck plain = *upstream("health_check;").config().upstreams[0].health_check;
+  HF_CHECK(plain == HealthCheck{});
+  HF_CHECK(plain.interval == Millis{5000});
+  const HealthCheck full =
+      *upstream(
+           "health_check interval=2s jitter=100ms timeout=1s fails=3 passes=2 uri=/health?x "
+           "port=9000;")
+           .config()
+           .upstreams[0]
+           .health_check;
+  HF_CHECK(full.interval == Millis{2000} && full.jitter == Millis{100});
+  HF_CHECK(full.timeout == Millis{1000} && full.fails == 3 && full.passes == 2);
+  HF_CHECK(full.uri == "/health?x" && full.port == 9000);
+  HF_CHECK(upstream("health_check type=tcp;").config().upstreams[0].health_check->kind ==
+           HealthCheck::Kind::tcp);
+
+  const HealthCheck bare = *upstream("health_check interval=9;").config().upstreams[0].health_check;
+  HF_CHECK(bare.interval == Millis{9000} && bare.jitter == Millis{900});
+  HF_SAYS(upstream("health_check interval=1ms;"), "interval=: must be at least 100ms");
+  HF_SAYS(upstream("health_check fails=0;"), "fails=: \"0\" is not a whole number");
+  HF_SAYS(upstream("health_check uri=health;"), "uri=: begins with \"/\"");
+  HF_SAYS(upstream("health_check port=70000;"), "port=: ");
+  HF_SAYS(upstream("health_check type=tcp uri=/x;"), "type=tcp only connects");
+  HF_SAYS(upstream("health_check mandatory;"), "\"mandatory\" is not supported by this version");
+  HF_SAYS(upstream("health_check type=grpc;"), "(type=http, type=tcp)");
+  HF_SAYS(upstream("health_check often;"), "invalid parameter \"often\" (interval=, ");
+  HF_SAYS(upstream("health_check port=9000;", "server unix:/run/x.sock;"),
+          "a Unix socket has no other port");
+  HF_SAYS(upstream("health_check; health_check;"), "duplicate");
 }
 
 HF_TEST(an_upstream_says_how_it_chooses) {
@@ -593,6 +628,7 @@ int main() {
       HF_UNIT(proxy_pass_says_what_is_wrong_with_its_url),
       HF_UNIT(upstreams_are_complete_and_named_once),
       HF_UNIT(an_upstream_says_how_it_chooses),
+      HF_UNIT(health_checks_have_nginx_plus_names_and_defaults),
       HF_UNIT(a_faulty_upstream_is_told_once_and_not_again_where_it_is_named),
       HF_UNIT(locations_are_ordered_as_requests_try_them),
       HF_UNIT(a_location_has_exactly_one_thing_that_answers),
