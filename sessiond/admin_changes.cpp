@@ -170,9 +170,11 @@ void change_session(const AdminCall &call) {
 }
 
 void change_drain(const AdminCall &call) {
-  const bool exit = !call.args.empty() && call.args[0] == "exit";
+  // By itself it is the whole: what runs finishes and the proxies leave. `on` only closes the door.
+  const bool exit = call.args.empty() || call.args[0] == "exit";
   if (exit && call.peer.level < AdminLevel::admin) {
-    return call.fail(AdminFault::denied, "drain exit ends the proxies: for level admin");
+    return call.fail(AdminFault::denied,
+                     "drain ends the proxies: for level admin; drain on only refuses sessions");
   }
   bool on = true;
   if (!exit && !call.args.empty() && !read_switch(call, call.args[0], on)) return;

@@ -46,8 +46,9 @@ constexpr AdminCommand kCommands[] = {
      "whether new sessions go to a server, and how many; those it has stay", set_server},
     {"set session", "ID persistent on|off", 3, 3, true, kOperate,
      "never expire a session, or let it", change_session},
-    {"drain", "[on|off|exit]", 0, 1, true, kOperate,
-     "stop or resume admitting sessions; exit: the proxies finish what runs and exit",
+    {"drain", "[exit|on|off]", 0, 1, true, kOperate,
+     "the proxies end streams, finish what runs and exit; on, off: only stop or resume admitting "
+     "sessions",
      change_drain},
     {"reload", "", 0, 0, true, kAdmin, "read the configuration anew, here and in the proxies",
      change_reload},

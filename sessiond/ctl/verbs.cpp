@@ -150,7 +150,7 @@ Exit wait_until_none(const Run &run, const Counted &what, std::chrono::milliseco
 }
 
 Exit drain(const Run &run) {
-  const std::string word = run.options.args.empty() ? "on" : run.options.args[0];
+  const std::string word = run.options.args.empty() ? "exit" : run.options.args[0];
   if (const Exit asked = pass_on(run, {"drain", word}); asked != Exit::done) return asked;
   if (!run.options.wait || word == "off") return Exit::done;
   const Counted waited_for =

@@ -95,7 +95,7 @@ HF_TEST(sigquit_ends_streams_with_a_time_to_come_back_that_differs) {
   HF_EQ(pair.proxy().wait_exit(), kOk);
 }
 
-HF_TEST(drain_exit_lets_requests_finish_and_the_proxy_leave_its_sessions_behind) {
+HF_TEST(drain_lets_requests_finish_and_the_proxy_leave_its_sessions_behind) {
   PairOptions options;
   options.backend_args = {"--answer", "json"};
   Pair pair(options);
@@ -103,13 +103,17 @@ HF_TEST(drain_exit_lets_requests_finish_and_the_proxy_leave_its_sessions_behind)
   client.open();
   pair.wait_created();
   SseClient stream = client.get();
+  SseClient listen(pair.proxy_port(), modern_request("subscriptions/listen", "9", kListenParams));
+  HF_CHECK(listen.streaming());
   Connection connection = Connection::tcp(pair.proxy_port());
   connection.send(to_text(mcp_post(
       "/mcp", tool_call("1", "slow", R"({"steps":1,"interval_ms":500})"), client.headers())));
   HF_CHECK(eventually([&] { return pair.backend().state()["exchanges"] == 1; }));
-  HF_EQ(pair.ctl({"drain", "exit", "--wait", "10s"}).exit, kOk);
+  HF_EQ(pair.ctl({"drain", "--wait", "10s"}).exit, kOk);
   HF_CHECK(stream.wait_end() == BodyEnd::framed);
   HF_CHECK(retry_told(stream) >= 1000);
+  HF_CHECK(listen.wait_end() == BodyEnd::framed);
+  HF_CHECK(listen.body().find(R"("id":9,"result":)") != std::string::npos);
   ResponseReader reader(connection);
   Response answer;
   static_cast<ResponseHead &>(answer) = *reader.read_head();
@@ -138,6 +142,18 @@ HF_TEST(sigquit_is_bounded_by_worker_shutdown_timeout) {
   pair.proxy().signal(SIGQUIT);
   HF_EQ(pair.proxy().wait_exit(), kOk);
   (void)stream.wait_end();
+  (void)call.wait_end();
+}
+
+HF_TEST(drain_exits_within_worker_shutdown_timeout_whatever_still_runs) {
+  PairOptions options;
+  options.proxy_main = "worker_shutdown_timeout 300ms;";
+  Pair pair(options);
+  StreamableClient client(pair.proxy_port());
+  client.open();
+  SseClient call = client.stream_post(tool_call("1", "slow", R"({"steps":10000})"));
+  HF_EQ(pair.ctl({"drain", "--wait", "10s"}).exit, kOk);
+  HF_EQ(pair.proxy().wait_exit(), kOk);
   (void)call.wait_end();
 }
 
@@ -193,8 +209,9 @@ int main() {
       HF_UNIT(sigterm_and_sigint_end_both_at_once),
       HF_UNIT(sigquit_lets_a_running_call_finish),
       HF_UNIT(sigquit_ends_streams_with_a_time_to_come_back_that_differs),
-      HF_UNIT(drain_exit_lets_requests_finish_and_the_proxy_leave_its_sessions_behind),
+      HF_UNIT(drain_lets_requests_finish_and_the_proxy_leave_its_sessions_behind),
       HF_UNIT(sigquit_is_bounded_by_worker_shutdown_timeout),
+      HF_UNIT(drain_exits_within_worker_shutdown_timeout_whatever_still_runs),
       HF_UNIT(s_stop_and_s_quit_work_as_the_signals_do),
       HF_UNIT(a_second_sessiond_on_the_same_sockets_leaves_the_first_alone),
       HF_UNIT(a_killed_serving_process_is_replaced_and_sessions_go_on),

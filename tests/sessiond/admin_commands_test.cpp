@@ -240,7 +240,7 @@ HF_TEST(set_session_pins_persistence_and_tells_the_proxy) {
 HF_TEST(drain_is_switched_and_shown) {
   FakeService service;
   service.link_proxy();
-  HF_CHECK(ask(service, "drain").starts_with("draining"));
+  HF_CHECK(ask(service, "drain on").starts_with("draining: new"));
   HF_CHECK(service.last_sent<link::Drain>()->on);
   HF_CHECK(contains(ask(service, "show health"), "\"status\":\"draining\""));
   HF_EQ(ask(service, "drain off json"), "{\"draining\":false,\"exit\":false}\n");
@@ -249,7 +249,9 @@ HF_TEST(drain_is_switched_and_shown) {
   HF_CHECK(!service.last_sent<link::Drain>()->exit);
   HF_CHECK(
       ask(service, "drain exit", {AdminLevel::operate, 1000, 7}).starts_with("error: [denied]"));
+  HF_CHECK(ask(service, "drain", {AdminLevel::operate, 1000, 7}).starts_with("error: [denied]"));
   HF_CHECK(ask(service, "drain exit").starts_with("draining: the proxies"));
+  HF_CHECK(ask(service, "drain").starts_with("draining: the proxies"));
   HF_CHECK(service.last_sent<link::Drain>()->on && service.last_sent<link::Drain>()->exit);
 }
 

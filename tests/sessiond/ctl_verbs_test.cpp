@@ -158,21 +158,21 @@ HF_TEST(health_exits_as_a_container_check_wants_it) {
   Rig rig;
   HF_EQ(rig.run({"health"}).exit, Exit::done);
   HF_EQ(rig.run({"-q", "health"}).out, "");
-  HF_EQ(rig.run({"drain"}).exit, Exit::done);
+  HF_EQ(rig.run({"drain", "on"}).exit, Exit::done);
   HF_EQ(rig.run({"health"}).exit, Exit::failed);
 }
 
 HF_TEST(drain_waits_until_no_session_is_left_or_time_is_up) {
   Rig rig;
-  HF_EQ(rig.run({"drain", "--wait", "1s"}).exit, Exit::done);
+  HF_EQ(rig.run({"drain", "on", "--wait", "1s"}).exit, Exit::done);
   rig.run({"drain", "off"});
   const std::string id = session_id("aaaaaaaa");
   rig.service.open_session(id, "alice");
-  const Ran late = rig.run({"drain", "--wait", "100ms"});
+  const Ran late = rig.run({"drain", "on", "--wait", "100ms"});
   HF_EQ(late.exit, Exit::failed);
   HF_CHECK(contains(late.err, "1 sessions are left"));
   bool ended = false;
-  const Ran in_time = rig.run({"drain", "--wait", "20s"}, "", false, [&] {
+  const Ran in_time = rig.run({"drain", "on", "--wait", "20s"}, "", false, [&] {
     if (ended) return;
     ended = true;
     rig.service.from_proxy(link::Ended{id, EndReason::client_delete, 1});
