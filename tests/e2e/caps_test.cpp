@@ -136,6 +136,24 @@ HF_TEST(an_addresss_own_cap_binds_all_its_users_and_is_counted) {
   c.open();
 }
 
+HF_TEST(limits_and_refusals_are_metrics_with_their_reasons) {
+  PairOptions options = with("max_sessions 2; max_sessions_per_user 1;");
+  options.locations = "location = /metrics { holdfast_metrics; }";
+  const Pair pair(options);
+  user(pair, "a").open();
+  check_full(user(pair, "a").initialize("1"), "1");
+  user(pair, "b").open();
+  check_full(user(pair, "c").initialize("2"), "2");
+  const std::string metrics = fetch(pair.proxy_port(), {"GET", "/metrics", {}, {}}).body;
+  for (const char *line :
+       {"holdfast_sessions_limit 2", "holdfast_sessions_per_user_limit 1",
+        "holdfast_sessions_rejected_total{reason=\"max_sessions\"} 1",
+        "holdfast_sessions_rejected_total{reason=\"max_sessions_per_user\"} 1"}) {
+    if (metrics.find(line) == std::string::npos)
+      HF_FAIL(std::string(line) + " is not in " + metrics);
+  }
+}
+
 HF_TEST(a_batched_initialize_begins_no_session) {
   Pair pair(with("max_sessions 1;"));
   for (int i = 0; i < 3; ++i) {
@@ -227,6 +245,7 @@ int main() {
       HF_UNIT(a_backend_that_keeps_no_session_takes_no_slot),
       HF_UNIT(a_users_own_cap_binds_that_user_only),
       HF_UNIT(an_addresss_own_cap_binds_all_its_users_and_is_counted),
+      HF_UNIT(limits_and_refusals_are_metrics_with_their_reasons),
       HF_UNIT(a_batched_initialize_begins_no_session),
       HF_UNIT(a_policys_cap_counts_its_own_in_addition),
       HF_UNIT(evict_idle_takes_the_longest_idle_and_never_one_at_work),

@@ -37,12 +37,17 @@ async function refused(session) {
   assert.equal(answer.status, 404);
   const body = await answer.json();
   assert.equal(body.error.code, -32001);
+  assert.equal(body.error.data.reason, 'idle_timeout');
   assert.equal(body.id, 'late');
 }
 
 withSession('an_idle_streamable_session_ends', dialects.sdk1Streamable, targets.streamable, async (session) => {
   const { sessiond, backend } = targets.streamable;
   await session.stream();
+  // The client could have seen it coming.
+  for (const head of session.http.past.filter((e) => e.status === 200)) {
+    assert.equal(head.headers.get('holdfast-session-ttl'), '1');
+  }
   await session.call('echo', { message: 'the last activity' });
   await sessiond.line(deleted);
   await backend.line(/^Received session termination request/);

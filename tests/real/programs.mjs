@@ -35,11 +35,11 @@ const listen = tls
   ? `listen 127.0.0.1:0 ssl; ssl_certificate ${tls}/certificate.pem; ssl_certificate_key ${tls}/key.pem;`
   : 'listen 127.0.0.1:0;';
 
-const proxyConf = (backend, { server = '', location = '' }) => `
+const proxyConf = (backend, { server = '', location = '', upstream = '' } = {}) => `
 worker_processes 2;
 pid proxy.pid;
 sessiond unix:sessiond.sock;
-upstream backend { server ${backend}; keepalive 64; }
+upstream backend { server ${backend}; ${upstream} keepalive 64; }
 server {
     ${listen}
     location = /health { holdfast_health; }
@@ -63,13 +63,34 @@ export async function startPair(backend, policy = '', proxyDirectives = {}) {
   const folder = scratch();
   writeFileSync(join(folder, 'sessiond.conf'), sessiondConf(policy));
   writeFileSync(join(folder, 'proxy.conf'), proxyConf(backend, proxyDirectives));
-  const run = (name, conf) => new Child(name, join(binaries, name), ['-c', join(folder, conf)]);
+  const run = (name, conf, args = ['-c', join(folder, conf)]) =>
+    new Child(name, join(binaries, name), args);
   const sessiond = run('holdfast-sessiond', 'sessiond.conf');
   await sessiond.line(/event=ready\b/);
   const proxy = run('holdfast-proxy', 'proxy.conf');
   const address = (await proxy.line(/event=listening .*\baddress=(127\.0\.0\.1:\d+)/))[1];
-  return { address, proxy, sessiond, children: [proxy, sessiond] };
+  const pair = { address, proxy, sessiond, children: [proxy, sessiond] };
+  // holdfastctl on this pair: its exit code and what it printed.
+  pair.ctl = async (...words) => {
+    const child = run('holdfastctl', null, ['-s', join(folder, 'admin.sock'), ...words]);
+    return { code: await child.exited, out: child.lines.join('\n') };
+  };
+  // Another proxy on the same port, after the first one has ended.
+  pair.restartProxy = async () => {
+    const conf = proxyConf(backend, proxyDirectives).replace('127.0.0.1:0', address);
+    writeFileSync(join(folder, 'proxy.conf'), conf);
+    pair.proxy = run('holdfast-proxy', 'proxy.conf');
+    pair.children[0] = pair.proxy;
+    await pair.proxy.line(/event=sessiond_linked/);
+  };
+  return pair;
 }
+
+// The same in front of several backends; `upstream`: more of the upstream block.
+export const startServersPair = ([first, ...others], upstream = '') =>
+  startPair(first, '', {
+    upstream: [...others.map((address) => `server ${address};`), upstream].join(' '),
+  });
 
 // A backend, and unless --direct was given the pair in front of it. stop() reports a daemon that
 // did not end cleanly.

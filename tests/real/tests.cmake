@@ -10,7 +10,7 @@ endfunction()
 
 if(HOLDFAST_TESTS AND NOT HOLDFAST_SANITIZE)
   foreach(test sdk1_streamable sdk1_legacy sdk2_streamable sdk2_legacy sdk2_modern tls expiry ends
-               slow_answer stream_again legacy_zombies)
+               slow_answer stream_again legacy_zombies affinity caps)
     hf_real_test(${test} ${test}_test.mjs)
   endforeach()
   foreach(revision 2025-11-25 2026-07-28)
