@@ -28,7 +28,8 @@ struct TimeSetting {
   std::string_view name;
   Millis ProxySettings::*field;
 };
-constexpr std::array<TimeSetting, 7> kTimeSettings{{
+constexpr std::array<TimeSetting, 8> kTimeSettings{{
+    {"backend_ping", &ProxySettings::backend_ping},
     {"sse_heartbeat", &ProxySettings::sse_heartbeat},
     {"call_timeout", &ProxySettings::call_timeout},
     {"early_stream", &ProxySettings::early_stream},
@@ -48,8 +49,6 @@ constexpr std::array<ServerTime, 4> kServerTimes{{
     {"client_body_total_timeout", &Server::client_body_total},
     {"keepalive_timeout", &Server::keepalive_timeout},
 }};
-
-constexpr std::array<std::string_view, 1> kPlannedSettings{"backend_ping"};
 
 unsigned usable_cores() {
   return std::max(1u, std::thread::hardware_concurrency());  // respects the affinity mask
@@ -219,16 +218,11 @@ bool ConfigBuilder::apply_simple_setting(Level &level, const ConfDirective &dire
   return true;
 }
 
-// What is planned is refused by name: a setting that is read and not obeyed would be a trap.
+// A setting that is read and not obeyed would be a trap.
 void ConfigBuilder::refuse_planned_setting(const ConfDirective &directive) {
   const std::string_view name = directive.row->name;
   const ConfWord *word = directive.args.empty() ? nullptr : &directive.args.front();
-  const bool planned =
-      std::find(kPlannedSettings.begin(), kPlannedSettings.end(), name) != kPlannedSettings.end();
-  if (planned && word->text != "off") {
-    fail(word->span, in_quotes(std::string(name) + " " + word->text) +
-                         " is not supported by this version; it stays off");
-  } else if (name == "proxy_buffering" && word->text != "off") {
+  if (name == "proxy_buffering" && word->text != "off") {
     fail(word->span,
          "\"proxy_buffering on\" would hold back events; Holdfast never buffers answers");
   }

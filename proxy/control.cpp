@@ -365,10 +365,6 @@ void Control::rebound(link::Bound bound) {
   if (impl_->link) impl_->inbox.post_quietly(Rebound{std::move(bound)}, SIZE_MAX);
 }
 
-void Control::pass_on(uint32_t worker, WorkerMessage message) {
-  impl_->post(worker, std::move(message));
-}
-
 void Control::backend_changed() {
   if (!impl_->link || impl_->stats_wanted.exchange(true)) return;
   impl_->inbox.post(TellStats{}, SIZE_MAX);

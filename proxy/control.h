@@ -67,8 +67,6 @@ class Control {
   void session_ended(EndedSession ended);
   // A session lives at another backend session now.
   void rebound(link::Bound bound);
-  // A message for a worker, its own included.
-  void pass_on(uint32_t worker, WorkerMessage message);
   // A backend has gone down or come up: sessiond is told now and not with the next stats.
   void backend_changed();
   // True until sessiond has handed back the sessions of the previous instance (or 1 s has passed).

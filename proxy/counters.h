@@ -36,6 +36,9 @@ enum class Counter : uint8_t {
   sessions_recovered,
   recoveries_failed,
   stale_answers,
+  backend_pings,
+  backend_pings_failed,
+  sessions_not_pinged,
   backpressure_pauses,
   count_
 };
@@ -73,6 +76,9 @@ inline constexpr std::array<CounterRow, kCounters> kCounterTable = {{
     {Counter::sessions_recovered, "sessions_recovered", false},
     {Counter::recoveries_failed, "session_recoveries_failed", false},
     {Counter::stale_answers, "stale_client_answers", false},
+    {Counter::backend_pings, "backend_pings", false},
+    {Counter::backend_pings_failed, "backend_pings_failed", false},
+    {Counter::sessions_not_pinged, "sessions_not_pinged", false},
     {Counter::backpressure_pauses, "backpressure_pauses", false},
 }};
 

@@ -29,6 +29,8 @@ hf_library(hf_proxy_data
   net/peer_watch.cpp
   net/timer_wheel.cpp
   own_answers.cpp
+  ping_call.cpp
+  ping_terms.cpp
   recovery_call.cpp
   route.cpp
   rpc_answer.cpp

@@ -197,6 +197,7 @@ class Exchange final : public BackendUser,
 
   // exchange_recovery.cpp
   void prepare_recovery();
+  void keep_backend_awake(const http::RequestHead &head);
   void keep_copy(std::string_view raw_head, const Pieces &pieces);
   void keep_more(const Pieces &pieces);
   void note_kept();

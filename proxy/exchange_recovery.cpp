@@ -12,6 +12,7 @@
 #include "proxy/initialize_result.h"
 #include "proxy/mcp/era.h"
 #include "proxy/own_answers.h"
+#include "proxy/ping_terms.h"
 #include "proxy/upstream.h"
 #include "proxy/worker.h"
 
@@ -46,9 +47,22 @@ constexpr std::array<KeptRow, 3> kKeptRequests{{
 
 void Exchange::prepare_recovery() {
   const bool wanted = settings_->session_recovery && view_.recovers && kind_ == Kind::session &&
-                      method_ != http::Method::delete_;
+                      (method_ == http::Method::post || method_ == http::Method::get);
   view_.recovers = wanted;
   if (wanted) recovery_ = std::make_unique<ExchangeRecovery>();
+}
+
+// While its client is silent the session's backend is to be pinged, on this request's terms. That a
+// client showed credentials once is enough never to do so.
+void Exchange::keep_backend_awake(const http::RequestHead &head) {
+  const Millis every = settings_->backend_ping;
+  if (every == view_.ping_every &&
+      (every == Millis{0} || view_.ping_denied || !shows_credentials(*settings_, head)))
+    return;
+  PingTerms terms;
+  if (every > Millis{0}) terms = ping_terms(*settings_, head, location_->proxy_host);
+  if (worker_.registry().keep_awake(key(), std::move(terms)))
+    worker_.counters().add(Counter::sessions_not_pinged);
 }
 
 // Before the request goes to a backend. `raw_head` is empty where the request has waited.
@@ -264,6 +278,13 @@ bool Exchange::recover_elsewhere(bool unsent) {
     return false;
   SessionView now;
   if (!worker_.registry().look(key(), now)) return false;
+  // A location may lead to another upstream than the one the session was opened at: its servers are
+  // no substitutes.
+  const auto &servers = upstream_->backends();
+  const bool ours = std::any_of(servers.begin(), servers.end(), [&](const auto &addresses) {
+    return std::find(addresses.begin(), addresses.end(), view_.backend) != addresses.end();
+  });
+  if (!ours) return false;
   const auto to = now.generation == view_.generation ? upstream_->pick(worker_.now(), tried_)
                                                      : std::optional(now.backend);
   if (!to) return false;
@@ -390,8 +411,7 @@ void Exchange::give_streams_a_backend() {
   if (waiting.streams.empty()) return;
   const std::string request = stream_request(recovery_heads(waiting.target), view_.backend_session);
   for (const ExchangeRef &stream : waiting.streams) {
-    worker_.control().pass_on(stream.worker,
-                              SpliceStream{stream.exchange, view_.generation, request});
+    worker_.tell(stream.worker, SpliceStream{stream.exchange, view_.generation, request});
   }
 }
 

@@ -128,6 +128,7 @@ void Exchange::enter_session(Kind kind, std::string_view session, const http::Re
       (void)leave_session(SessionRegistry::Finish::answered);  // ignoring: it never was on it
     } else {
       prepare_recovery();
+      if (kind_ == Kind::session && expects_messages) keep_backend_awake(head);
       if (expects_messages && view_.generation > 0 && fence_answers()) return;
       if (expects_messages) classify();
       if (method_ == http::Method::get && view_.streams >= settings_->streams_per_session) {

@@ -173,11 +173,11 @@ void RecoveryCall::succeed() {
   bound.target = order_.plan.target;
   worker_.control().rebound(std::move(bound));
   for (const ExchangeRef &stream : recovered->streams) {
-    worker_.control().pass_on(stream.worker, SpliceStream{stream.exchange, recovered->generation,
-                                                          stream_request(order_.heads, opened_)});
+    worker_.tell(stream.worker, SpliceStream{stream.exchange, recovered->generation,
+                                             stream_request(order_.heads, opened_)});
   }
   for (const ExchangeRef &waiting : recovered->waiting)
-    worker_.control().pass_on(waiting.worker, RecoveryDone{waiting.exchange, 0, {}});
+    worker_.tell(waiting.worker, RecoveryDone{waiting.exchange, 0, {}});
   worker_.call_done(*this);
 }
 
@@ -193,7 +193,7 @@ void RecoveryCall::fail(int status, const char *detail) {
   forget_opened();
   const int told = status == 401 || status == 403 ? status : status == 502 ? 502 : 503;
   for (const ExchangeRef &waiting : worker_.registry().fail_recovery(order_.session))
-    worker_.control().pass_on(waiting.worker, RecoveryDone{waiting.exchange, told, challenge_});
+    worker_.tell(waiting.worker, RecoveryDone{waiting.exchange, told, challenge_});
   worker_.call_done(*this);
 }
 
@@ -215,11 +215,11 @@ void RecoveryCall::forget_opened() {
     worker_.delete_at_backend({order_.backend, order_.plan.target, std::move(opened_)});
 }
 
-void RecoveryCall::on_backend_fault(BackendFault, const char *detail) {
-  const BackendId backend = conn_->backend();
+void RecoveryCall::on_backend_fault(BackendFault fault, const char *detail) {
+  if (fault == BackendFault::connect_refused || fault == BackendFault::tls_failed)
+    worker_.note_backend(order_.backend, false);
   park();
   status_ = 0;
-  worker_.note_backend(backend, false);
   fail(502, detail);
 }
 

@@ -3,11 +3,13 @@ hf_library(hf_proxy_registry
   activity_rules.cpp
   backend_claims.cpp
   backend_directory.cpp
+  backend_ping.cpp
   backend_stats.cpp
   server_orders.cpp
   session_record.cpp
   session_recovery.cpp
   session_registry.cpp
+  session_registry_ping.cpp
   session_registry_recovery.cpp
   session_shard.cpp
   worker_mailbox.cpp

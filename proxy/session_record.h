@@ -94,6 +94,7 @@ class SessionRecord {
   std::vector<ExchangeRef> open_streams() const;
   void restore_requests(int64_t requests) { requests_ = requests; }
 
+  BackendPing *ping() const { return upkeep ? upkeep->ping.get() : nullptr; }
   SessionRecovery *recovery() const { return upkeep ? upkeep->recovery.get() : nullptr; }
 
   SessionIdentity identity;               // its `id` is empty: the id is the key of the shard's map

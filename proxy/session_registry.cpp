@@ -38,6 +38,8 @@ bool SessionRegistry::begin(const SessionKeyView &key, std::string_view user, Ex
   SessionRecord *record = shard.find(key);
   if (record == nullptr || !equal_constant_time(record->identity.user, user)) return false;
   record->begin(exchange, expects_messages);
+  if (BackendPing *const ping = record->ping(); ping != nullptr && expects_messages)
+    ping->used(clock_.now());
   shard.show(*record, key.hash, out);
   return true;
 }

@@ -32,6 +32,7 @@
 #include "common/link_messages.h"
 #include "proxy/backend_claims.h"
 #include "proxy/backend_directory.h"
+#include "proxy/backend_ping.h"
 #include "proxy/backend_stats.h"
 #include "proxy/exchange_ref.h"
 #include "proxy/mcp/rpc_scanner.h"
@@ -74,6 +75,8 @@ struct SessionView {
   uint32_t generation = 0;    // of the backend session
   bool recovers = false;      // it can be opened again
   bool streams_wait = false;  // some of its event streams have no backend behind them
+  Millis ping_every{0};       // its backend is kept awake; 0: it is not
+  bool ping_denied = false;   // but not for this client
 };
 
 // What opening a session's backend session again takes.
@@ -87,6 +90,15 @@ struct RecoveryPlan {
 struct WaitingStreams {
   std::string target;
   std::vector<ExchangeRef> streams;
+};
+// A backend session that is to be pinged now.
+struct PingOrder {
+  std::string session;
+  BackendId backend = kNoBackend;
+  std::string backend_session;
+  uint32_t generation = 0;
+  std::string head;
+  std::string version;
 };
 // Who is to hear of a recovery: the requests that wait, and the session's open event streams.
 struct RecoveredSession {
@@ -207,6 +219,19 @@ class SessionRegistry {
   void stream_waits(const SessionKeyView &key);
   WaitingStreams take_waiting_streams(const SessionKeyView &key);
 
+  // ---- keeping backends awake (workers) ----
+
+  // From now on the session's backend session is pinged on these terms. True: it never will be,
+  // because its client shows credentials.
+  bool keep_awake(const SessionKeyView &key, PingTerms terms);
+  // Sessions to be pinged now, until `out` has `max`: persistent, silent towards the backend for
+  // long enough, nothing in flight. The shards are shared out: `share` of 0 to `shares` - 1.
+  void take_due_pings(size_t share, size_t shares, size_t max, std::vector<PingOrder> &out);
+  // What became of it.
+  void pinged(const SessionKeyView &key, bool ok);
+  // The backend wants credentials for it.
+  void deny_pings(const SessionKeyView &key);
+
   // ---- control thread ----
 
   // The check and the drop in one step: ends the session if it has been idle for at least
@@ -258,6 +283,7 @@ class SessionRegistry {
   BackendClaims claims_;  // of every session in the shards
   // Whether on_event() can matter at all: spares the look-up per event under the usual policies.
   std::atomic<bool> events_may_count_{false};
+  std::atomic<bool> pings_used_{false};               // any session's backend is kept awake
   std::atomic<Millis::rep> ends_kept_ms_{3'600'000};  // until sessiond has told better
   size_t next_dirty_shard_ = 0;  // where collect_activity() goes on; control thread
 };

@@ -16,6 +16,9 @@ void SessionRegistry::Shard::show(const SessionRecord &record, uint64_t key_hash
   out.backend_session.assign(record.identity.backend_session);
   out.generation = recovery != nullptr ? recovery->generation() : 0;
   out.recovers = recovery != nullptr;
+  const BackendPing *const ping = record.ping();
+  out.ping_every = ping != nullptr ? ping->terms().every : Millis{0};
+  out.ping_denied = ping != nullptr && ping->terms().denied;
   out.streams_wait = recovery != nullptr && recovery->streams_wait;
 }
 
@@ -54,6 +57,16 @@ void SessionRegistry::Shard::unwatch(Entry &entry) {
   entry.second.watched_until = Pending::kWhileExchangeRuns;
 }
 
+void SessionRegistry::Shard::schedule_ping(Entry &entry, MonoTime due) {
+  entry.second.upkeep->ping_at = due;
+  pings.emplace(due, &entry);
+}
+
+void SessionRegistry::Shard::unschedule_ping(Entry &entry) {
+  const SessionRecord &record = entry.second;
+  if (record.upkeep) pings.erase({record.upkeep->ping_at, &entry});
+}
+
 void SessionRegistry::Shard::mark_landed(MonoTime now) {
   while (!watched.empty() && watched.begin()->first <= now) {
     Entry &entry = *watched.begin()->second;
@@ -67,6 +80,7 @@ void SessionRegistry::Shard::mark_landed(MonoTime now) {
 EndedSession SessionRegistry::Shard::take(Map::iterator at, EndReason reason, MonoTime now) {
   unmark_dirty(*at);
   unwatch(*at);
+  unschedule_ping(*at);
   auto node = sessions.extract(at);
   SessionRecord &record = node.mapped();
   EndedSession ended{std::move(record.identity), reason, record.idle(now), record.exchanges()};

@@ -36,6 +36,9 @@ struct alignas(64) SessionRegistry::Shard {
   // sessiond never asks about a session it thinks busy, so it must hear of that, too.
   std::set<std::pair<MonoTime, Entry *>> watched;
 
+  // Sessions whose backend is kept awake, by when each is looked at next.
+  std::set<std::pair<MonoTime, Entry *>> pings;
+
   SessionRecord *find(const SessionKeyView &key) {
     const auto at = sessions.find(key);
     return at == sessions.end() ? nullptr : &at->second;
@@ -50,6 +53,10 @@ struct alignas(64) SessionRegistry::Shard {
   // Looks at the session again when its next request runs out of time, if there is one.
   void watch(Entry &entry);
   void unwatch(Entry &entry);
+  // Looks at the session's ping at `due`. REQUIRES: it has one, which is not scheduled.
+  void schedule_ping(Entry &entry, MonoTime due);
+  void unschedule_ping(Entry &entry);
+  bool ping_is_due(MonoTime now) const { return !pings.empty() && pings.begin()->first <= now; }
   // Marks the sessions with requests that have run out of time by now.
   void mark_landed(MonoTime now);
 

@@ -64,6 +64,7 @@ Worker::~Worker() {
   checker_.reset();
   calls_.clear();
   recoveries_.clear();
+  pings_.clear();
   adopted_.clear();
   clients_.clear();
   graveyard_.clear();
@@ -277,6 +278,26 @@ void Worker::call_done(RecoveryCall &call) {
   start_recovery(std::move(next));
 }
 
+void Worker::ping_backends() {
+  if (stopping_ || pings_.size() >= kPingsMax) return;
+  ping_orders_.clear();
+  context_.registry.take_due_pings(index_, context_.mailboxes.size(), kPingsMax - pings_.size(),
+                                   ping_orders_);
+  for (PingOrder &order : ping_orders_) {
+    auto call = std::make_unique<PingCall>(*this, std::move(order), next_ping_++);
+    PingCall *key = call.get();
+    pings_.emplace(key, std::move(call));
+    key->start();
+  }
+}
+
+void Worker::call_done(PingCall &call) {
+  const auto at = pings_.find(&call);
+  if (at == pings_.end()) return;
+  bury(std::move(at->second));
+  pings_.erase(at);
+}
+
 OwnHealth Worker::own_health(std::string_view target, bool users) {
   if (target == "/live") return {200, R"({"status":"ok"})"};
   if (target == "/ready") {
@@ -387,6 +408,7 @@ void Worker::note_handshake_failure(std::string_view peer, const TlsStream &tls)
 
 void Worker::on_tick() {
   wheel_.advance(now());
+  ping_backends();
   if (++ticks_ % kTicksPerSecond != 0) return;
   for (const auto &pool : pools_) {
     if (pool) pool->sweep(now());

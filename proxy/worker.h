@@ -29,6 +29,7 @@
 #include "proxy/legacy_streams.h"
 #include "proxy/mcp/rpc_scanner.h"
 #include "proxy/net/timer_wheel.h"
+#include "proxy/ping_call.h"
 #include "proxy/recovery_call.h"
 #include "proxy/upstream.h"
 #include "proxy/worker_mailbox.h"
@@ -44,6 +45,7 @@ inline constexpr size_t kCallsMax = 64;      // backend DELETEs under way at onc
 inline constexpr size_t kCallsWaitingMax = 1 << 16;
 inline constexpr size_t kRecoveriesMax = 64;  // conversations under way at once, per worker; those
                                               // that wait are no more than requests that do
+inline constexpr size_t kPingsMax = 32;       // of backend sessions, under way at once, per worker
 inline constexpr std::string_view kViaName = "holdfast";
 
 // What all workers share; borrowed, outlives every worker.
@@ -129,6 +131,7 @@ class Worker {
   void call_done(BackendCall &call);
   void recover(RecoveryOrder order);
   void call_done(RecoveryCall &call);
+  void call_done(PingCall &call);
   OwnHealth own_health(std::string_view target, bool users);
   // The last word of whoever tried a backend; a change is told to sessiond at once.
   void note_backend(BackendId backend, bool up);
@@ -172,6 +175,7 @@ class Worker {
   void connection_closed();
   void start_call(const DeleteAtBackend &order);
   void start_recovery(RecoveryOrder order);
+  void ping_backends();
   void stop_streams();
   Exchange *find(uint64_t id) noexcept;
   static void on_tick_c(evutil_socket_t, short, void *self) noexcept;
@@ -198,6 +202,9 @@ class Worker {
   std::deque<DeleteAtBackend> calls_waiting_;
   std::unordered_map<RecoveryCall *, std::unique_ptr<RecoveryCall>> recoveries_;
   std::deque<RecoveryOrder> recoveries_waiting_;
+  std::unordered_map<PingCall *, std::unique_ptr<PingCall>> pings_;
+  std::vector<PingOrder> ping_orders_;  // reused
+  uint64_t next_ping_ = 1;
   std::vector<Exchange *> slots_;  // by the slot bits of an exchange's number
   std::vector<uint32_t> free_slots_;
   std::vector<uint64_t> awaiting_restoration_;

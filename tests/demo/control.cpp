@@ -12,11 +12,11 @@ JsonPtr sessions_json(const Sessions &sessions) {
     for (const std::string &uri : session.subscriptions) {
       json_array_append_new(subscriptions.get(), text_json(uri).release());
     }
-    json_array_append_new(
-        list.get(),
-        json_pack("{s:s, s:s, s:o, s:o}", "id", id.c_str(), "transport",
-                  session.legacy ? "sse" : "streamable", "subscriptions", subscriptions.release(),
-                  "log_level", text_json(session.log_level).release()));
+    json_array_append_new(list.get(), json_pack("{s:s, s:s, s:o, s:o, s:I}", "id", id.c_str(),
+                                                "transport", session.legacy ? "sse" : "streamable",
+                                                "subscriptions", subscriptions.release(),
+                                                "log_level", text_json(session.log_level).release(),
+                                                "pings", static_cast<json_int_t>(session.pings)));
   }
   return list;
 }

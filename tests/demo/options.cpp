@@ -104,6 +104,13 @@ Result<void> set_unknown(Options &options, std::string_view value) {
   return {};
 }
 
+Result<void> set_forget_idle(Options &options, std::string_view value) {
+  const auto n = number(value, kMillisMax);
+  if (!n) return bad("forget-idle-ms", value, "0 to 86400000");
+  options.forget_idle = Millis{static_cast<Millis::rep>(*n)};
+  return {};
+}
+
 Result<void> set_version(Options &options, std::string_view value) {
   options.version = value;
   return {};
@@ -140,6 +147,7 @@ constexpr OptionRow kOptions[] = {
     {"refuse-initialize", "STATUS", "answer initialize with this HTTP status", set_refuse},
     {"unknown-session", "400|404", "how requests of an unknown session are answered (404)",
      set_unknown},
+    {"forget-idle-ms", "N", "forget a session that got no POST for N ms", set_forget_idle},
     {"version", "TEXT", "version in serverInfo (1)", set_version},
     {"die-after", "N", "exit without an answer at the POST after the Nth", set_die_after},
     {"help", nullptr, "show this text", set_help},

@@ -25,6 +25,7 @@ struct Options {
   Millis delay{0};                                 // before any POST is looked at
   int refuse_initialize = 0;                       // HTTP status for initialize; 0: accept
   int unknown_session = 404;  // what an unknown session id gets; 400: as some do
+  Millis forget_idle{0};      // unused sessions become unknown; 0: never
   std::string version = "1";  // of serverInfo
   std::optional<uint64_t> die_after_posts_count;  // the next POST ends the process unanswered
   bool help = false;                              // print usage() and exit 0

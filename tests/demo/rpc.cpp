@@ -75,7 +75,10 @@ void Rpc::discover(Call call) {
                                         "subscribe", 1, "ttlMs", 0, "cacheScope", "private")));
 }
 
-void Rpc::ping(Call call) { tools_.finish(call, JsonPtr(json_object())); }
+void Rpc::ping(Call call) {
+  if (Session *session = sessions_.find(call.session); session != nullptr) ++session->pings;
+  tools_.finish(call, JsonPtr(json_object()));
+}
 
 void Rpc::list_tools(Call call) { tools_.finish(call, Tools::list()); }
 

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/clock.h"
 #include "tests/demo/event_streams.h"
 
 namespace holdfast::demo {
@@ -21,6 +22,8 @@ struct Session {
   StreamId stream = 0;  // its GET or legacy stream; 0 when none is open
   std::set<std::string> subscriptions;
   std::string log_level;
+  int64_t pings = 0;            // of the client
+  MonoTime last_use{};          // its last POST
   int64_t next_request_id = 0;  // of our own requests to the client
   uint64_t last_event = 0;      // number of the newest event in `history`
   std::deque<std::string> history;

@@ -42,7 +42,9 @@ void Streamable::initialize(evhttp_request *req, const json_t *message) {
   }
   std::string session;
   if (options_.sessions) {
-    session = sessions_.create(false).id;
+    Session &opened = sessions_.create(false);
+    opened.last_use = SystemClock().now();
+    session = opened.id;
     add_header(req, kSessionHeader, session);
   }
   take_messages(req, session, message);
@@ -84,6 +86,14 @@ Session *Streamable::require_session(evhttp_request *req) {
     return nullptr;
   }
   Session *session = sessions_.find(*id);
+  const MonoTime now = SystemClock().now();
+  if (session != nullptr && options_.forget_idle.count() > 0 &&
+      now - session->last_use > options_.forget_idle) {
+    sessions_.end(*id, "forgotten");
+    session = nullptr;
+  }
+  if (session != nullptr && evhttp_request_get_command(req) == EVHTTP_REQ_POST)
+    session->last_use = now;
   if (session == nullptr || session->legacy) {
     if (options_.unknown_session == 400) {  // as server-everything does, without any id
       send_json(

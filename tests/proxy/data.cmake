@@ -1,6 +1,7 @@
 # The data path's parts that need no worker.
 hf_test(access_log_test proxy/access_log_test.cpp LINK hf_proxy_data)
 hf_test(address_limit_test proxy/address_limit_test.cpp LINK hf_proxy_data)
+hf_test(backend_ping_test proxy/backend_ping_test.cpp LINK hf_proxy_data)
 hf_test(header_values_test proxy/header_values_test.cpp LINK hf_proxy_data)
 hf_test(legacy_places_test proxy/legacy_places_test.cpp LINK hf_proxy_data)
 hf_test(legacy_streams_test proxy/legacy_streams_test.cpp LINK hf_proxy_data)

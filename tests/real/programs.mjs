@@ -7,12 +7,14 @@ import { Child, direct, here, scratch } from './lib.mjs';
 const binaries = process.env.HF_BIN_DIR ?? join(here, '../../build/release/bin');
 const listening = /^listening (127\.0\.0\.1:\d+|unix:.+)$/;
 
-// server-everything: `streamableHttp` serves /mcp, `sse` serves /sse and /message.
-export async function startEverything(transport) {
+// server-everything: `streamableHttp` serves /mcp, `sse` serves /sse and /message. With a path it
+// listens there, so that another one can take its place.
+export async function startEverything(transport, path = '') {
   const script = join(here, 'node_modules/@modelcontextprotocol/server-everything/dist/index.js');
   const preload = join(here, 'loopback_only.cjs');
   const child = new Child('server-everything', process.execPath, ['--require', preload, script, transport], {
     PORT: '0',
+    HF_LISTEN_PATH: path,
   });
   return { child, address: (await child.line(listening))[1] };
 }
@@ -24,6 +26,7 @@ async function startScript(name, ...args) {
 }
 
 export const startJson = () => startScript('json_server');
+export const startForgetful = (idleMs) => startScript('forgetful_server', String(idleMs));
 export const startModern = () => startScript('modern_server');
 // With a path it listens there, so that another one can take its place.
 export const startConformance = (...path) => startScript('conformance_server', ...path);

@@ -9,7 +9,7 @@ function(hf_real_test name)
 endfunction()
 
 if(HOLDFAST_TESTS AND NOT HOLDFAST_SANITIZE)
-  foreach(test sdk1_streamable sdk1_legacy sdk2_streamable sdk2_legacy sdk2_modern tls expiry ends
+  foreach(test sdk1_streamable sdk1_legacy sdk2_streamable sdk2_legacy sdk2_modern tls expiry ends recovery
                slow_answer stream_again legacy_zombies affinity caps)
     hf_real_test(${test} ${test}_test.mjs)
   endforeach()
