@@ -18,6 +18,8 @@ constexpr EnumWord<EndReason> kEndReasons[] = {
     {EndReason::link_lost, "link_lost", "the proxy that held it went away"},
     {EndReason::not_in_snapshot, "not_in_snapshot",
      "the proxy no longer held it after a reconnect"},
+    {EndReason::stream_timeout, "stream_timeout",
+     "its stream reached stream_timeout or stream_idle_timeout"},
     {EndReason::shutdown, "shutdown", "the proxy stopped"},
     {EndReason::unknown, "unknown", "not known to the proxy"},
 };
@@ -31,6 +33,9 @@ constexpr EnumWord<StreamReason> kStreamReasons[] = {
     {StreamReason::idle_timeout, "idle_timeout", "its session expired"},
     {StreamReason::admin, "admin", "its session was terminated by an administrator"},
     {StreamReason::write_stalled, "write_stalled", "the client did not read"},
+    {StreamReason::stream_idle_timeout, "stream_idle_timeout",
+     "the backend sent nothing for stream_idle_timeout"},
+    {StreamReason::stream_timeout, "stream_timeout", "the stream was stream_timeout old"},
     {StreamReason::drain, "drain", "the proxy drains"},
     {StreamReason::shutdown, "shutdown", "the proxy stopped"},
     {StreamReason::error, "error", "a fault of the exchange"},
@@ -75,6 +80,7 @@ std::string_view public_word(EndReason reason) noexcept {
     case EndReason::idle_timeout:
     case EndReason::orphan_timeout:
     case EndReason::unused_timeout:
+    case EndReason::stream_timeout:
       return "idle_timeout";
     case EndReason::capacity:
       return "capacity";

@@ -22,20 +22,25 @@ enum class EndReason : uint8_t {
   backend_lost,     // the backend could not be reached any more
   link_lost,        // sessiond: the proxy's link ended and the session could not outlive it
   not_in_snapshot,  // sessiond: the proxy no longer knows it, and no reason reached us
+  stream_timeout,   // legacy or listen: its stream reached stream_timeout or stream_idle_timeout
   shutdown,         // the proxy stopped
   unknown,          // asked to drop an id that is not known
 };
 
+inline constexpr size_t kEndReasonsCount = static_cast<size_t>(EndReason::unknown) + 1;
+
 // How one stream (or long answer) ended.
 enum class StreamReason : uint8_t {
-  complete,         // the backend ended its answer properly
-  client_closed,    // the client went away
-  client_vanished,  // its host no longer answers, without having said a word
-  backend_cut,      // the backend broke off in the middle
-  session_ended,    // the session ended (its EndReason says why)
-  idle_timeout,     // the session expired
-  admin,            // dropped by a person
-  write_stalled,    // the client did not read within its deadline
+  complete,             // the backend ended its answer properly
+  client_closed,        // the client went away
+  client_vanished,      // its host no longer answers, without having said a word
+  backend_cut,          // the backend broke off in the middle
+  session_ended,        // the session ended (its EndReason says why)
+  idle_timeout,         // the session expired
+  admin,                // dropped by a person
+  write_stalled,        // the client did not read within its deadline
+  stream_idle_timeout,  // the backend sent nothing on it for that long
+  stream_timeout,       // it was that old
   drain,
   shutdown,
   error,  // a fault of the exchange itself; the log has it

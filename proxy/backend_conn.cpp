@@ -46,6 +46,8 @@ std::string_view to_word(BackendFault fault) noexcept {
       return "cut";
     case BackendFault::malformed:
       return "malformed";
+    case BackendFault::stalled:
+      return "stalled";
     case BackendFault::no_descriptor:
       break;
   }

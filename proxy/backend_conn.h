@@ -33,6 +33,7 @@ enum class BackendFault : uint8_t {
   closed_early,     // FIN or RST before the first byte of an answer
   cut,              // FIN or RST inside an answer
   malformed,        // not HTTP as RFC 9112 has it
+  stalled,          // nothing more of an answer for proxy_read_timeout, or call_timeout is over
   no_descriptor,    // we ourselves are out of file descriptors
 };
 

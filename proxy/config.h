@@ -187,6 +187,10 @@ struct ProxySettings {
   Millis connect_timeout{std::chrono::seconds{5}};
   Millis read_timeout{std::chrono::seconds{300}};
   Millis send_timeout{std::chrono::seconds{60}};
+  Millis client_send_timeout{std::chrono::seconds{60}};   // finite answers
+  Millis stream_send_timeout{std::chrono::seconds{300}};  // event streams
+  Millis stream_idle_timeout{0};                          // 0 = off, as below
+  Millis stream_timeout{0};
   std::vector<HeaderRule> set_headers;
 };
 

@@ -28,7 +28,7 @@ struct TimeSetting {
   std::string_view name;
   Millis ProxySettings::*field;
 };
-constexpr std::array<TimeSetting, 8> kTimeSettings{{
+constexpr std::array<TimeSetting, 12> kTimeSettings{{
     {"backend_ping", &ProxySettings::backend_ping},
     {"sse_heartbeat", &ProxySettings::sse_heartbeat},
     {"call_timeout", &ProxySettings::call_timeout},
@@ -37,6 +37,10 @@ constexpr std::array<TimeSetting, 8> kTimeSettings{{
     {"proxy_connect_timeout", &ProxySettings::connect_timeout},
     {"proxy_read_timeout", &ProxySettings::read_timeout},
     {"proxy_send_timeout", &ProxySettings::send_timeout},
+    {"send_timeout", &ProxySettings::client_send_timeout},
+    {"stream_send_timeout", &ProxySettings::stream_send_timeout},
+    {"stream_idle_timeout", &ProxySettings::stream_idle_timeout},
+    {"stream_timeout", &ProxySettings::stream_timeout},
 }};
 
 struct ServerTime {

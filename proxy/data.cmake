@@ -10,6 +10,7 @@ hf_library(hf_proxy_data
   client_conn.cpp
   exchange_early.cpp
   exchange_end.cpp
+  exchange_limits.cpp
   exchange_log.cpp
   exchange_lost.cpp
   exchange_recovery.cpp

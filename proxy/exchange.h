@@ -4,8 +4,8 @@
 // exchange_request.cpp (way in), exchange_user.cpp (whose request it is), exchange_session.cpp (MCP
 // rules), exchange_recovery.cpp (backend sessions that were lost), exchange_lost.cpp (servers that
 // were), exchange_response.cpp (way out), exchange_early.cpp (calls answered before their backend
-// does), exchange_unopened.cpp (legacy streams before their first POST) and exchange_end.cpp (every
-// way to end).
+// does), exchange_unopened.cpp (legacy streams before their first POST), exchange_limits.cpp (how
+// long an answer may take) and exchange_end.cpp (every way to end).
 //
 //   inspect ──routable──▶ [restoring] ──▶ [admitting] ──▶ forwarding ──answer complete──▶ done
 //      │                      │               │            │  │   ▲
@@ -44,11 +44,9 @@ class UpstreamState;
 
 inline constexpr uint64_t kManagementBodyBytesMax = 64 * 1024;
 inline constexpr size_t kHeldBodyBytesMax =
-    64 * 1024;                                       // a POST waits for its method at most so long
-inline constexpr Millis kStreamWriteStall{300'000};  // a stream's client that reads nothing
-inline constexpr Millis kEndingFlush{2000};          // an ended stream's client that reads nothing
+    64 * 1024;                               // a POST waits for its method at most so long
+inline constexpr Millis kEndingFlush{2000};  // an ended stream's client that reads nothing
 inline constexpr int kPeerLooks = 4;         // in dead_peer_timeout: it is kept to a quarter
-inline constexpr Millis kBodyStall{60'000};  // a finite answer that stops coming
 inline constexpr Millis kShortStream{
     1000};  // answers as streams shorter than this are not reported
 inline constexpr Millis kDetachedMax{600'000};     // a backend that goes on for a client that left
@@ -234,10 +232,8 @@ class Exchange final : public BackendUser,
   void flush_client();
   void heartbeat();
   void note_responses();
-  Millis write_stall() const;
   void watch_stream();
   bool client_vanished(MonoTime now);
-
   void send_opening();
 
   // exchange_early.cpp
@@ -271,6 +267,19 @@ class Exchange final : public BackendUser,
   BackendId reopen_at();
   bool end_lost_session();
 
+  // exchange_limits.cpp
+  bool patient() const noexcept;
+  bool in_finite_body() const noexcept;
+  bool judging() const noexcept;
+  Millis silence_max() const noexcept;
+  Millis write_stall() const noexcept;
+  void watch_backend();
+  void begin_stream_limits();
+  bool on_head_due();
+  bool on_silence_due();
+  void end_stream(StreamReason reason);
+  void forget_backend_deadlines() noexcept;
+
   // exchange_end.cpp
   void refuse(int status, std::string_view message, std::string_view extra_name = {},
               std::string_view extra_value = {});
@@ -280,6 +289,7 @@ class Exchange final : public BackendUser,
               std::string_view extra_name = {}, std::string_view extra_value = {});
   void backend_failed(int status, std::string_view message);
   void management_failed();
+  std::string lost_call(std::string_view message);
   void cut();
   void finish_stream(StreamReason reason, std::string_view last_event);
   void complete();
@@ -296,7 +306,7 @@ class Exchange final : public BackendUser,
   bool on_due(MonoTime now);
   bool on_backend_due(MonoTime now);
   void flush_gathered();
-  void fail_calls_in_flight();
+  void fail_calls_in_flight(std::string_view message, EndReason reason);
   void note_fault(BackendFault fault, const char *detail);
   void report_closed(StreamReason reason, Millis idle);
 
@@ -337,7 +347,8 @@ class Exchange final : public BackendUser,
   MonoTime started_{};
   MonoTime connect_due_ = MonoTime::max();
   MonoTime head_due_ = MonoTime::max();
-  MonoTime stall_due_ = MonoTime::max();
+  MonoTime stall_due_ = MonoTime::max();   // a backend that sends nothing more
+  MonoTime stream_due_ = MonoTime::max();  // an event stream that is old enough
   MonoTime write_due_ = MonoTime::max();
   MonoTime send_due_ = MonoTime::max();  // a backend that does not read the request
   MonoTime heartbeat_due_ = MonoTime::max();
@@ -369,7 +380,7 @@ class Exchange final : public BackendUser,
   bool json_body_ = false;
   bool accepts_stream_ = false;  // the answer may be an event stream
   bool asks_stream_ = false;     // a GET that wants one
-  bool is_call_ = false;         // a JSON-RPC request: no time limit but call_timeout
+  bool is_call_ = false;         // a JSON-RPC request
   bool in_session_ = false;      // registered with the registry: finish() is owed
   bool classified_ = false;
   bool admitted_ = false;  // a reservation is held: bound or released is owed

@@ -58,6 +58,7 @@ void Exchange::begin_own_stream() {
   http::ResponseHead &head = worker_.scratch().response;
   (void)parser.parse(kOwnHead, method_, head);  // ignoring: a constant
   send_client_head(head);
+  begin_stream_limits();
 }
 
 // The backend's head, once the client has had ours.
@@ -67,11 +68,13 @@ void Exchange::on_early_head(const http::ResponseHead &head) {
   if (client_ == nullptr) return;  // drained
   const std::string_view type = head.fields.value(http::FieldId::content_type);
   const bool ok = head.status >= 200 && head.status < 300 && is_identity(head);
-  if (ok && mcp::content_type_is(type, "text/event-stream")) return;
+  if (ok && mcp::content_type_is(type, "text/event-stream")) {
+    head_due_ = MonoTime::max();
+    return;
+  }
   if (ok && mcp::content_type_is(type, "application/json")) {
     early_->json = true;
-    stall_due_ = worker_.now() + kBodyStall;
-    rearm();
+    watch_backend();
     return;
   }
   if (head.status == 404 && kind_ == Kind::session) {

@@ -71,8 +71,8 @@ void Exchange::answer(int status, std::string_view content_type, std::string_vie
                                         : Counter::responses_5xx);
   response_started_ = response_complete_ = true;
   phase_ = Phase::answered;
-  connect_due_ = head_due_ = stall_due_ = send_due_ = heartbeat_due_ = hold_due_ = opened_due_ =
-      early_due_ = again_due_ = peer_due_ = MonoTime::max();
+  forget_backend_deadlines();
+  heartbeat_due_ = opened_due_ = peer_due_ = MonoTime::max();
   body_bytes_ = body.size();
   if (client_ == nullptr) {
     complete();
@@ -185,32 +185,37 @@ void Exchange::on_backend_fault(BackendFault fault, const char *detail) {
     worker_.retire(id_);
     return;
   }
-  // A call whose answer can no longer come is told so, unless the client can resume it by event id.
+  const std::string last_event = lost_call("the backend was lost in mid-call");
+  if (!last_event.empty()) {
+    flush_gathered();
+    finish_stream(StreamReason::backend_cut, last_event);
+    return;
+  }
+  fail_calls_in_flight("the backend was lost in mid-call", EndReason::backend_lost);
+  cut();
+}
+
+// A call whose answer can no longer come in its stream is told so, unless the client can resume it
+// by event id: the event that says it, after which the call counts as answered. Empty where that
+// is no such call, or an event is open.
+std::string Exchange::lost_call(std::string_view message) {
   const bool whole = sse_.between_events() && !(early_ && early_->in_event);
   const bool hopeless = event_stream_ && is_call_ && !answered_ && (!ids_seen_ || view_.recovers) &&
                         (kind_ == Kind::session || early_) && method_ == http::Method::post &&
                         whole;
-  if (hopeless) {
-    answered_ = true;
-    flush_gathered();
-    finish_stream(StreamReason::backend_cut,
-                  message_event(rpc_error_body(request_id_, kRpcServerError,
-                                               "the backend was lost in mid-call")));
-    return;
-  }
-  fail_calls_in_flight();
-  cut();
+  if (!hopeless) return {};
+  answered_ = true;
+  return message_event(rpc_error_body(request_id_, kRpcServerError, message));
 }
 
 // The answers of a legacy session come down its stream alone: with the backend's they are lost, and
 // whoever waits for one is told instead of waiting on.
-void Exchange::fail_calls_in_flight() {
+void Exchange::fail_calls_in_flight(std::string_view message, EndReason reason) {
   if (kind_ != Kind::legacy_open || !in_session_ || client_ == nullptr || !sse_.between_events())
     return;
   std::string events;
   for (const std::string &id : worker_.registry().calls_in_flight(key())) {
-    events += message_event(rpc_error_body(id, kRpcServerError, "the backend was lost in mid-call",
-                                           public_word(EndReason::backend_lost)));
+    events += message_event(rpc_error_body(id, kRpcServerError, message, public_word(reason)));
   }
   if (events.empty()) return;
   add_client_data(events);
@@ -238,6 +243,7 @@ void Exchange::cut() {
 // Ends an event stream on purpose: what is given as its last event, then the last chunk.
 void Exchange::finish_stream(StreamReason reason, std::string_view last_event) {
   drop_backend();
+  forget_backend_deadlines();
   worker_.scratch().client_gather.clear();
   chunk_open_ = false;
   end_reason_ = reason;
@@ -301,7 +307,7 @@ bool Exchange::on_client_gone(StreamReason reason) {
     worker_.control().cancel_admit(session_, ref());
     session_.clear();
   }
-  write_due_ = heartbeat_due_ = early_due_ = peer_due_ = MonoTime::max();
+  write_due_ = heartbeat_due_ = early_due_ = stream_due_ = peer_due_ = MonoTime::max();
   // A session's client that leaves a POST has not cancelled (2025 eras): the backend finishes its
   // work, and may keep the answer for a resumption. An initialize is drained to learn the backend's
   // id.
@@ -363,6 +369,7 @@ void Exchange::finished(StreamReason reason) {
   phase_ = Phase::done;
   timer_.disarm();
   if (unopened_) end_unopened({.status = 404, .message = "Session not found"});
+  if (admitted_) release(ReleaseReason::backend_failed);  // a legacy stream cut before its endpoint
   if (scanner_) worker_.give_scanner(std::move(scanner_));
   const bool is_session = kind_ == Kind::legacy_open || kind_ == Kind::listen;
   const bool owns_session = is_session && in_session_;
@@ -373,8 +380,11 @@ void Exchange::finished(StreamReason reason) {
     const bool by_client = reason == StreamReason::client_closed ||
                            reason == StreamReason::client_vanished ||
                            reason == StreamReason::write_stalled;
+    const bool by_limit =
+        reason == StreamReason::stream_timeout || reason == StreamReason::stream_idle_timeout;
     end_session(reason == StreamReason::shutdown ? EndReason::shutdown
                 : by_client                      ? EndReason::client_gone
+                : by_limit                       ? EndReason::stream_timeout
                                                  : EndReason::backend_ended);
   }
   write_log(event_stream_ ? "close" : "request");
@@ -414,7 +424,7 @@ void Exchange::drop_backend() {
 void Exchange::arm_for_head() {
   if (kind_ == Kind::management) {
     head_due_ = worker_.now() + Millis{1000};
-  } else if (!is_call_ || kind_ == Kind::initialize || kind_ == Kind::legacy_post) {
+  } else if (!patient()) {
     head_due_ = unopened_ ? unopened_->due : worker_.now() + settings_->read_timeout;
   } else if (settings_->call_timeout > Millis{0}) {
     head_due_ = worker_.now() + settings_->call_timeout;
@@ -431,7 +441,8 @@ void Exchange::rearm() {
       std::min(std::min(connect_due_, head_due_), std::min(stall_due_, send_due_));
   const MonoTime client =
       std::min(std::min(write_due_, heartbeat_due_), std::min(hold_due_, peer_due_));
-  const MonoTime rare = std::min(std::min(opened_due_, early_due_), again_due_);
+  const MonoTime rare =
+      std::min(std::min(opened_due_, early_due_), std::min(again_due_, stream_due_));
   const MonoTime due = std::min(std::min(relay, client), rare);
   if (due == MonoTime::max()) {
     timer_.disarm();
@@ -467,25 +478,13 @@ bool Exchange::on_backend_due(MonoTime now) {
       send_due_ = now + settings_->send_timeout;
     }
   }
-  if (head_due_ <= now) {
-    head_due_ = MonoTime::max();
-    backend_failed(504, "Gateway Timeout: the backend did not answer in time");
+  if (head_due_ <= now) return on_head_due();
+  if (stall_due_ <= now) return on_silence_due();
+  if (stream_due_ <= now) {
+    end_stream(StreamReason::stream_timeout);
     return false;
   }
-  if (stall_due_ > now) return true;
-  if (backend_ && backend_->reading_paused() && client_ != nullptr) {
-    stall_due_ = now + kBodyStall;  // it is we who do not read
-    return true;
-  }
-  stall_due_ = MonoTime::max();
-  if (client_ != nullptr) {
-    cut();
-  } else {
-    drop_backend();
-    finished(StreamReason::backend_cut);
-    worker_.retire(id_);
-  }
-  return false;
+  return true;
 }
 
 // False: the exchange has ended, or waits for something new.

@@ -183,8 +183,7 @@ bool Exchange::may_be_lost(int status) const {
 // The answer may say that the session is lost; its body decides.
 void Exchange::judge(const http::ResponseHead &head) {
   recovery_->judged = head.status;
-  stall_due_ = worker_.now() + kBodyStall;
-  rearm();
+  watch_backend();
   if (!early_) send_client_head(head);
 }
 
@@ -456,6 +455,7 @@ void Exchange::on_spliced_head(const http::ResponseHead &head) {
   }
   recovery_->splicing = false;
   std::string().swap(resend_);
+  watch_backend();
   rearm();
 }
 

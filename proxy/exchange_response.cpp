@@ -34,7 +34,8 @@ void Exchange::on_backend_head(const http::ResponseHead &head) {
     on_spliced_head(head);
     return;
   }
-  connect_due_ = head_due_ = early_due_ = MonoTime::max();
+  connect_due_ = early_due_ = MonoTime::max();
+  if (!patient()) head_due_ = MonoTime::max();
   if (!resend_.empty()) std::string().swap(resend_);  // an idle stream would keep its bytes
   if (upstream_ != nullptr) upstream_->note_success(view_.backend);
   worker_.note_backend(view_.backend, true);
@@ -107,19 +108,19 @@ void Exchange::begin_event_stream(const http::ResponseHead &head) {
       (coding.empty() || coding == "identity");
   if (!event_stream_) {
     legacy_.reset();
-    if (head.framing.kind != http::BodyKind::none && client_ != nullptr)
-      stall_due_ = worker_.now() + kBodyStall;
-    rearm();
+    if (head.framing.kind != http::BodyKind::none && client_ != nullptr) watch_backend();
     return;
   }
   if (in_session_ && !classified_ && method_ == http::Method::post) {
     worker_.registry().classify(key(), ref(), {});
     classified_ = true;
   }
+  head_due_ = MonoTime::max();
   if (scanner_) worker_.give_scanner(std::move(scanner_));
   scan_events_ = kind_ == Kind::session || kind_ == Kind::initialize;
   watch_stream();
   if (legacy_) hold_due_ = worker_.now() + kLegacyHoldMax;
+  if (client_ != nullptr) begin_stream_limits();
   rearm();
 }
 
@@ -185,15 +186,10 @@ void Exchange::on_backend_data(std::string_view data) {
     return;
   }
   if (early_ && early_->json) {
-    stall_due_ = worker_.now() + kBodyStall;
     add_early_json(data);
     return;
   }
-  if (event_stream_) {
-    sse_.feed(data, *this);
-  } else {
-    if (client_ != nullptr) stall_due_ = worker_.now() + kBodyStall;
-  }
+  if (event_stream_) sse_.feed(data, *this);
   if (client_ != nullptr) add_client_data(data);
 }
 
@@ -305,7 +301,7 @@ void Exchange::note_responses() {
 }
 
 void Exchange::on_backend_end() {
-  stall_due_ = MonoTime::max();
+  head_due_ = stall_due_ = MonoTime::max();
   if (legacy_ && unopened_) {
     not_legacy(502);
     return;
@@ -322,7 +318,7 @@ void Exchange::on_backend_end() {
     return;
   }
   if (early_ && early_->json) end_early_json();
-  fail_calls_in_flight();
+  fail_calls_in_flight("the backend was lost in mid-call", EndReason::backend_lost);
   response_complete_ = true;
 }
 
@@ -337,6 +333,7 @@ void Exchange::on_backend_turn_end() {
     if (response_complete_) complete();
     return;
   }
+  if (body_bytes_ > 0 && !response_complete_) watch_backend();
   if (event_stream_ && body_bytes_ == 0 && !response_complete_ && !flushed_) {
     send_opening();
   } else {
@@ -366,10 +363,6 @@ bool Exchange::client_vanished(MonoTime now) {
   if (!state) return false;
   peer_due_ = now + limit / kPeerLooks;
   return peer_watch_.gone(*state, now, limit);
-}
-
-Millis Exchange::write_stall() const {
-  return event_stream_ ? kStreamWriteStall : settings_->send_timeout;
 }
 
 void Exchange::flush_client() {
@@ -414,7 +407,9 @@ void Exchange::on_client_writable() {
     complete();
     return;
   }
-  if (backend_) backend_->pause_reading(false);
+  if (!backend_ || !backend_->reading_paused()) return;
+  backend_->pause_reading(false);
+  watch_backend();  // it could not be heard meanwhile
 }
 
 // FIN while a stream is open: a comment finds out whether anybody still reads. A closed peer

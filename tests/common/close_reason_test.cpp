@@ -46,6 +46,7 @@ HF_TEST(clients_are_told_one_of_five_words) {
   for (const auto &row : enum_words<EndReason>()) said.insert(public_word(row.value));
   HF_CHECK(said == words);
   HF_EQ(public_word(EndReason::orphan_timeout), "idle_timeout");
+  HF_EQ(public_word(EndReason::stream_timeout), "idle_timeout");
   HF_EQ(public_word(EndReason::backend_ended), "backend_lost");
   HF_EQ(public_word(EndReason::client_delete), "unknown");
 }

@@ -203,6 +203,10 @@ HF_TEST(the_shipped_proxy_conf_means_the_defaults_with_and_without_its_comments)
     HF_CHECK(have.connect_timeout == want.connect_timeout &&
              have.read_timeout == want.read_timeout);
     HF_CHECK(have.send_timeout == want.send_timeout);
+    HF_CHECK(have.client_send_timeout == want.client_send_timeout &&
+             have.stream_send_timeout == want.stream_send_timeout);
+    HF_CHECK(have.stream_idle_timeout == want.stream_idle_timeout &&
+             have.stream_timeout == want.stream_timeout);
   }
 }
 

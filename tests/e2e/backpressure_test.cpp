@@ -51,7 +51,7 @@ PairOptions behind(const ScriptedBackend &backend) {
   options.backend_port = backend.port();
   options.start_sessiond = false;
   options.proxy_main = "# both workers carry blocked and flowing ones";
-  options.location = "client_max_body_size 0; proxy_send_timeout 1h;";
+  options.location = "client_max_body_size 0; proxy_send_timeout 1h; send_timeout 1h;";
   return options;
 }
 

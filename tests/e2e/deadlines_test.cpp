@@ -167,7 +167,7 @@ HF_TEST(a_client_that_does_not_read_its_answer_is_reset) {
     (void)peer.answer(200, "text/plain", std::string(32 << 20, 'x'));  // until it is left
     HF_CHECK(peer.wait_closed());
   });
-  PairOptions options = quiet("", "proxy_send_timeout 300ms;");
+  PairOptions options = quiet("", "send_timeout 300ms;");
   options.backend_port = backend.port();
   const Pair pair(options);
   Connection client = Connection::tcp(pair.proxy_port());

@@ -118,6 +118,10 @@ HF_TEST(what_is_not_written_has_the_documented_default) {
   HF_EQ(settings.connect_timeout.count(), 5'000);
   HF_EQ(settings.read_timeout.count(), 300'000);
   HF_EQ(settings.send_timeout.count(), 60'000);
+  HF_EQ(settings.client_send_timeout.count(), 60'000);
+  HF_EQ(settings.stream_send_timeout.count(), 300'000);
+  HF_EQ(settings.stream_idle_timeout.count(), 0);
+  HF_EQ(settings.stream_timeout.count(), 0);
   HF_CHECK(settings.set_headers.empty());
 }
 
@@ -134,7 +138,8 @@ HF_TEST(every_setting_of_a_location_is_read) {
           "proxy_buffering off;"
           "dead_peer_timeout 30s; legacy_sse on; legacy_sse_initialize_first off; "
           "legacy_sse_waiting 7;"
-          "early_stream 10s; session_recovery on; backend_ping 240s;")
+          "early_stream 10s; session_recovery on; backend_ping 240s;"
+          "send_timeout 4s; stream_send_timeout 5s; stream_idle_timeout 6s; stream_timeout 7s;")
           .config();
   const ProxySettings &settings = config.servers[0].locations[0].settings;
   HF_EQ(settings.sse_heartbeat.count(), 0);
@@ -163,6 +168,10 @@ HF_TEST(every_setting_of_a_location_is_read) {
   HF_EQ(settings.connect_timeout.count(), 1'000);
   HF_EQ(settings.read_timeout.count(), 2'000);
   HF_EQ(settings.send_timeout.count(), 3'000);
+  HF_EQ(settings.client_send_timeout.count(), 4'000);
+  HF_EQ(settings.stream_send_timeout.count(), 5'000);
+  HF_EQ(settings.stream_idle_timeout.count(), 6'000);
+  HF_EQ(settings.stream_timeout.count(), 7'000);
   const HeaderRule &rule = settings.set_headers.at(0);
   HF_EQ(rule.name, std::string("X-A"));
   HF_EQ(rule.value.size(), 4u);
