@@ -89,6 +89,7 @@ void HealthProbe::on_backend_fault(BackendFault fault, const char *) {
     case BackendFault::closed_early:
     case BackendFault::cut:
     case BackendFault::malformed:
+    case BackendFault::stalled:
       return conclude(CheckResult::bad_answer);
     case BackendFault::no_descriptor:
       drop();  // it is we who cannot ask
