@@ -46,7 +46,8 @@ JsonWriter &JsonWriter::key(std::string_view name) {
   return *this;
 }
 
-// Control characters, DEL among them, are escaped: a line stays one line and prints harmlessly.
+// Control characters, DEL and U+0080 to U+009F among them, are escaped: a line stays one line and
+// steers no terminal.
 void JsonWriter::append_escaped(std::string_view well_formed) {
   while (!well_formed.empty()) {
     const size_t plain = plain_bytes(well_formed);
@@ -59,6 +60,13 @@ void JsonWriter::append_escaped(std::string_view well_formed) {
       out_ += well_formed[0];
     } else if (c == '\n') {
       out_ += "\\n";
+    } else if (c == 0xc2 && well_formed.size() > 1 &&
+               static_cast<unsigned char>(well_formed[1]) < 0xa0) {
+      const auto c1 = static_cast<unsigned char>(well_formed[1]);
+      out_ += "\\u00";
+      out_ += kHex[c1 >> 4];
+      out_ += kHex[c1 & 15];
+      well_formed.remove_prefix(1);
     } else if (c >= 0x80) {
       out_ += well_formed[0];
     } else {

@@ -102,6 +102,14 @@ HF_TEST(the_writer_writes_what_a_parser_reads_back) {
   HF_EQ(json_integer_value(json_array_get(list, 1)), INT64_MAX);
 }
 
+// In UTF-8 they are 0xc2 and a byte below 0xa0; U+009B begins a command as ESC [ does.
+HF_TEST(the_writer_escapes_every_control_character) {
+  std::string out;
+  JsonWriter w(out);
+  w.text("a\x1b[1m\x7f|\xc2\x80\xc2\x9b|\xc2\xa0\xc3\xa9");
+  HF_EQ(out, "\"a\\u001b[1m\\u007f|\\u0080\\u009b|\xc2\xa0\xc3\xa9\"");
+}
+
 HF_TEST(the_writer_cuts_after_repair_so_that_the_bound_holds) {
   std::string out;
   JsonWriter w(out);
@@ -118,6 +126,7 @@ int main() {
       HF_UNIT(utf8_characters_are_judged_as_rfc_3629_has_it),
       HF_UNIT(a_prefix_never_splits_a_character),
       HF_UNIT(the_writer_writes_what_a_parser_reads_back),
+      HF_UNIT(the_writer_escapes_every_control_character),
       HF_UNIT(the_writer_cuts_after_repair_so_that_the_bound_holds),
   };
   return HF_RUN(tests);
