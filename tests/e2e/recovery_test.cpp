@@ -114,7 +114,8 @@ HF_TEST(many_requests_at_once_open_it_once) {
   std::vector<std::thread> threads;
   std::vector<int> statuses(kRequests, 0);
   for (int i = 0; i < kRequests; ++i) {
-    threads.emplace_back([&, i] { statuses[i] = client.post(echo(std::to_string(i))).status; });
+    threads.emplace_back(
+        [&, i] { statuses[static_cast<size_t>(i)] = client.post(echo(std::to_string(i))).status; });
   }
   for (std::thread &thread : threads) thread.join();
   for (const int status : statuses) HF_EQ(status, 200);
