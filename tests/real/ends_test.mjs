@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { dialects } from './clients.mjs';
 import { Child, direct, here, scratch, within } from './lib.mjs';
-import { startConformance, startEverything, startPair, startTarget } from './programs.mjs';
+import { startConformance, startEverything, startJson, startPair, startTarget } from './programs.mjs';
 
 if (direct) {
   console.log('# nothing survives without Holdfast');
@@ -94,21 +94,21 @@ async function withClient(dialect, base, body) {
   }
 }
 
+// A server that stores no events: server-everything says nothing more on a stream that is resumed.
 test('a_streamable_client_goes_on_after_a_crash_of_the_proxy', () =>
-  withTarget(streamable, '', (target) =>
+  withTarget(startJson, '', (target) =>
     withClient(dialects.sdk1Streamable, target.url, async (session) => {
       const id = session.id;
       await session.stream();
       await target.sessiond.line(/session created/);
       const seen = session.http.past.length;
       await killServing(target.proxy);
-      assert.equal(await session.call('echo', { message: 'still here' }), 'Echo: still here');
+      assert.equal(await session.call('open', { token: 'any' }), 'open');
       // The client opens its stream again by itself, and the server's own messages come down it.
       const reopened = (e) => e.method === 'GET' && e.status === 200;
       await session.http.wait('the GET after the crash', reopened, { since: seen });
-      const uri = 'demo://resource/dynamic/text/7';
-      await session.client.subscribeResource({ uri });
-      await session.call('toggle-subscriber-updates');
+      const uri = 'test://after/the/crash';
+      await session.call('update', { uri });
       await session.updates.wait('notifications/resources/updated', (update) => update === uri);
       assert.equal(session.id, id);
     }),
