@@ -23,7 +23,7 @@ if(HOLDFAST_TESTS AND NOT HOLDFAST_SANITIZE AND TARGET hf_test_support)
   add_library(hf_bench_samples STATIC EXCLUDE_FROM_ALL bench/tools/process_sample.cpp)
   target_link_libraries(hf_bench_samples PUBLIC holdfast_flags)
   foreach(name yardstick bounded)
-    hf_test(bench_${name}_test bench/${name}_test.cpp LINK hf_bench_samples hf_test_support LABEL bench
+    hf_test(bench_${name}_test bench/${name}_test.cpp OPTIMISED LINK hf_bench_samples hf_test_support LABEL bench
             TIMEOUT 300)
     set_target_properties(bench_${name}_test PROPERTIES EXCLUDE_FROM_ALL ON)
     set_tests_properties(bench_${name}_test PROPERTIES FIXTURES_REQUIRED bench_tools RUN_SERIAL ON)

@@ -10,7 +10,7 @@ hf_test(sse_scanner_test proxy/mcp/sse_scanner_test.cpp LINK hf_proxy_mcp)
 # simdjson is a reference to test against, not a dependency of the programs.
 find_package(simdjson QUIET)
 if(simdjson_FOUND)
-  hf_test(rpc_scanner_differential_test proxy/mcp/rpc_scanner_differential_test.cpp
+  hf_test(rpc_scanner_differential_test proxy/mcp/rpc_scanner_differential_test.cpp OPTIMISED
           LINK hf_proxy_mcp simdjson::simdjson PkgConfig::JANSSON)
 else()
   message(STATUS "simdjson not found (libsimdjson-dev): rpc_scanner_differential_test is left out")

@@ -3,7 +3,7 @@ hf_test(sessiond_core_admission sessiond/core/admission_test.cpp LINK hf_session
 hf_test(sessiond_core_address_caps sessiond/core/address_caps_test.cpp LINK hf_sessiond_core)
 hf_test(sessiond_core_health sessiond/core/health_test.cpp LINK hf_sessiond_core)
 hf_test(sessiond_core_reaper sessiond/core/reaper_test.cpp LINK hf_sessiond_core)
-hf_test(sessiond_core_scale sessiond/core/scale_test.cpp LINK hf_sessiond_core)
+hf_test(sessiond_core_scale sessiond/core/scale_test.cpp OPTIMISED LINK hf_sessiond_core)
 hf_test(sessiond_core_server_orders sessiond/core/server_orders_test.cpp LINK hf_sessiond_core)
 hf_test(sessiond_core_session_table sessiond/core/session_table_test.cpp LINK hf_sessiond_core)
 hf_test(sessiond_core_step_admin sessiond/core/step_admin_test.cpp LINK hf_sessiond_core)
