@@ -136,6 +136,9 @@ struct Stats {
   std::vector<std::pair<std::string, int64_t>> counters;
   std::vector<BackendInfo> backends;
 };
+struct Obeyed {
+  int64_t token = 0;
+};
 struct Reloaded {
   int64_t token = 0;
   bool ok = false;
@@ -205,7 +208,8 @@ struct Acknowledged {
 };
 struct Drain {
   bool on = true;
-  bool exit = false;  // and leave: streams end, requests finish, the proxy exits
+  bool exit = false;               // and leave: streams end, requests finish, the proxy exits
+  std::optional<int64_t> token{};  // of the command that waits for `obeyed`; none: nobody waits
 };
 struct Reload {
   int64_t token = 0;
@@ -216,7 +220,7 @@ struct Ping {
 
 using ToSessiond =
     std::variant<Hello, SnapshotBegin, Snapshot, SnapshotEnd, Admit, Bound, Released, Opened,
-                 Closed, Activity, Alive, Ended, Stats, Reloaded, Pong, Unsupported, Bye>;
+                 Closed, Activity, Alive, Ended, Stats, Obeyed, Reloaded, Pong, Unsupported, Bye>;
 using ToProxy = std::variant<Welcome, Policies, RestoredBegin, Restored, RestoredEnd, Admitted,
                              Refused, DropIfIdle, Drop, Set, SetServer, Acknowledged, Drain, Reload,
                              Ping, Unsupported, Bye>;

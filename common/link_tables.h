@@ -201,6 +201,12 @@ inline constexpr auto kRows<Stats> = std::tuple{
     Field{"backends", &Stats::backends},
 };
 template <>
+inline constexpr const char *kWord<Obeyed> = "obeyed";
+template <>
+inline constexpr auto kRows<Obeyed> = std::tuple{
+    Field{"token", &Obeyed::token},
+};
+template <>
 inline constexpr const char *kWord<Reloaded> = "reloaded";
 template <>
 inline constexpr auto kRows<Reloaded> = std::tuple{
@@ -307,6 +313,7 @@ template <>
 inline constexpr auto kRows<Drain> = std::tuple{
     Field{"on", &Drain::on},
     Field{"exit", &Drain::exit, kOptional},
+    Field{"token", &Drain::token, kOptional},
 };
 template <>
 inline constexpr const char *kWord<Reload> = "reload";

@@ -83,20 +83,13 @@ std::vector<AdmissionRoom::Answer> AdmissionRoom::expire(MonoTime now) {
 }
 
 // Without a cap nothing is lost by serving: sessiond hears of the session with the next snapshot.
-// The top-level cap counts the sessions of every policy.
 AdmitAnswer AdmissionRoom::decide_alone(const Waiting &waiting) const {
-  const auto top = policies_.find("");
-  auto own = policies_.find(waiting.request.policy);
-  if (own == policies_.end()) own = top;
-  const bool known = own != policies_.end();
-  const bool capped =
-      known && (own->second.capped || (top != policies_.end() && top->second.capped));
-
+  const auto policy = policies_.find(waiting.request.policy);
   AdmitAnswer answer;
   answer.exchange = waiting.waiter.exchange;
   answer.admitted = waiting.when_down == WhenDown::serve ||
-                    (waiting.when_down == WhenDown::automatic && known && !capped);
-  answer.persistent = known ? own->second.persistent : true;
+                    (waiting.when_down == WhenDown::automatic && policy && !policy->capped);
+  answer.persistent = policy ? policy->persistent : true;
   answer.reason = RefuseReason::sessiond_down;
   answer.retry_after_s = 1;
   return answer;
@@ -105,16 +98,6 @@ AdmitAnswer AdmissionRoom::decide_alone(const Waiting &waiting) const {
 void AdmissionRoom::link_lost() {
   first_unasked_ = 0;
   reserved_.clear();
-}
-
-void AdmissionRoom::set_policies(const std::vector<link::PolicyInfo> &policies) {
-  policies_.clear();
-  for (const link::PolicyInfo &policy : policies) {
-    const bool capped = policy.max_sessions.has_value() ||
-                        policy.max_sessions_per_user.has_value() ||
-                        policy.max_sessions_per_address.has_value();
-    policies_[policy.name] = {capped, policy.persistent};
-  }
 }
 
 }  // namespace holdfast::proxy

@@ -19,6 +19,7 @@
 #include "common/clock.h"
 #include "common/ids.h"
 #include "common/link_messages.h"
+#include "proxy/known_policies.h"
 #include "proxy/session_registry.h"
 #include "proxy/worker_mailbox.h"
 
@@ -60,7 +61,7 @@ class AdmissionRoom {
   // A link's end takes its reservations along; who still waits is asked for on the next one.
   void link_lost();
   // What `automatic` goes by from now on.
-  void set_policies(const std::vector<link::PolicyInfo> &policies);
+  void set_policies(const std::vector<link::PolicyInfo> &policies) { policies_.set(policies); }
 
  private:
   struct Waiting {
@@ -68,11 +69,6 @@ class AdmissionRoom {
     ExchangeRef waiter;
     WhenDown when_down = WhenDown::automatic;
     MonoTime deadline{};
-  };
-  // As much of a policy as decides while sessiond is away.
-  struct KnownPolicy {
-    bool capped = false;
-    bool persistent = false;
   };
   using ByText = std::unordered_map<std::string, uint64_t, KeyedHash, std::equal_to<>>;
 
@@ -84,7 +80,7 @@ class AdmissionRoom {
   uint64_t next_number_ = 0;
   uint64_t first_unasked_ = 0;  // all before it have been asked on this link
   std::unordered_set<std::string, KeyedHash, std::equal_to<>> reserved_;
-  std::map<std::string, KnownPolicy, std::less<>> policies_;  // empty: none was ever known
+  KnownPolicies policies_;
 };
 
 }  // namespace holdfast::proxy

@@ -10,6 +10,7 @@
 #include "common/ev_ptr.h"
 #include "common/limits.h"
 #include "common/log.h"
+#include "proxy/free_admission.h"
 #include "proxy/wake_queue.h"
 
 namespace holdfast::proxy {
@@ -91,7 +92,7 @@ struct Control::Impl final : SessionLink::Handler {
   void on_welcome(const link::Welcome &welcome) override;
   void on_policies(const std::vector<link::PolicyInfo> &policies) override;
   void on_ready() override { ask_all(); }
-  void on_restored() override { finish_restoring(); }
+  void on_restored() override;
   void on_link_down() override;
   void on_admitted(const link::Admitted &admitted) override;
   void on_refused(const link::Refused &refused) override;
@@ -123,6 +124,7 @@ struct Control::Impl final : SessionLink::Handler {
   WakeQueue<Command> inbox;
   std::vector<Command> commands;  // reused
   AdmissionRoom room;
+  FreeAdmission free;
   std::optional<SessionLink> link;  // none: no sessiond is configured
   EventPtr inbox_event;
   EventPtr deadline_timer;
@@ -288,16 +290,24 @@ void Control::Impl::finish_restoring() {
 
 void Control::Impl::on_welcome(const link::Welcome &welcome) {
   linked = true;
+  free.set_open(false);  // until `restored_end`: a drain that holds is said before
   const std::lock_guard lock(http_socket_mutex);
   http_socket = welcome.http_socket;
 }
 
 void Control::Impl::on_policies(const std::vector<link::PolicyInfo> &policies) {
   room.set_policies(policies);
+  free.set_policies(policies);
+}
+
+void Control::Impl::on_restored() {
+  free.set_open(linked);
+  finish_restoring();
 }
 
 void Control::Impl::on_link_down() {
   linked = false;
+  free.set_open(false);
   room.link_lost();
 }
 
@@ -316,6 +326,7 @@ void Control::Impl::on_server_set(const link::SetServer &order) {
 }
 
 void Control::Impl::on_drain(bool on) {
+  free.set_draining(on);
   if (hooks.on_drain) hooks.on_drain(on);
 }
 
@@ -341,14 +352,11 @@ void Control::report(link::ToSessiond message) { impl_->report(std::move(message
 
 void Control::flush() { impl_->inbox.wake(); }
 
+std::optional<bool> Control::admits_at_once(std::string_view policy) const {
+  return impl_->link ? impl_->free.persistence_of(policy) : true;
+}
+
 void Control::admit(link::Admit request, ExchangeRef waiter, WhenDown when_down) {
-  if (!impl_->link) {
-    AdmitAnswer answer;
-    answer.exchange = waiter.exchange;
-    answer.admitted = true;
-    answer.persistent = true;
-    return impl_->post(waiter.worker, answer);
-  }
   impl_->inbox.post_quietly(Ask{std::move(request), waiter, when_down}, SIZE_MAX);
 }
 

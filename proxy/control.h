@@ -1,5 +1,6 @@
 // What workers see of the control thread: the one place that speaks to sessiond and to the master.
-// report(), flush(), admit() and cancel_admit() may be called from any worker; they never block.
+// report(), flush(), admits_at_once(), admit() and cancel_admit() may be called from any worker;
+// they never block.
 // The control thread owns the SessionLink, answers drops from the registry and passes their
 // consequences on to the workers' mailboxes.
 #pragma once
@@ -7,8 +8,10 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/clock.h"
@@ -57,8 +60,12 @@ class Control {
   void flush();
   // Tells sessiond. Bounded: when too much waits, it is dropped and a fresh snapshot follows.
   void report(link::ToSessiond message);
-  // Asks for a slot. Exactly one AdmitAnswer reaches the exchange's worker, within 1 s: sessiond's,
-  // or by `when_down` when it cannot be asked.
+  // Whether a new session of this policy is persistent, if there is nothing to ask sessiond about:
+  // it has no cap, or no sessiond is configured. The session is told with a `snapshot` once it is
+  // bound, and nothing is to be released. nullopt: admit() asks.
+  std::optional<bool> admits_at_once(std::string_view policy) const;
+  // Asks for a slot. REQUIRES: a sessiond is configured. Exactly one AdmitAnswer reaches the
+  // exchange's worker, within 1 s: sessiond's, or by `when_down` when it cannot be asked.
   void admit(link::Admit request, ExchangeRef waiter, WhenDown when_down);
   // The client left while waiting: no answer is wanted any more; an admission is given back.
   void cancel_admit(std::string session, ExchangeRef waiter);

@@ -177,6 +177,7 @@ class Exchange final : public BackendUser,
   void decide_again();
   void classify();
   void ask_admission(const http::RequestHead &head, Transport transport);
+  link::ToSessiond word_of_opening() const;
   bool bind(std::string_view backend_session);
   void refuse_shared_session();
   void release(ReleaseReason reason);
@@ -383,7 +384,8 @@ class Exchange final : public BackendUser,
   bool is_call_ = false;         // a JSON-RPC request
   bool in_session_ = false;      // registered with the registry: finish() is owed
   bool classified_ = false;
-  bool admitted_ = false;  // a reservation is held: bound or released is owed
+  bool admitted_ = false;  // bind() or release() is owed
+  bool asked_ = false;     // sessiond was asked: it holds a reservation for us
   bool persistent_ = false;
   bool event_stream_ = false;
   bool stream_opened_ = false;    // reported: closed is owed

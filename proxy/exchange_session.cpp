@@ -185,6 +185,14 @@ void Exchange::ask_admission(const http::RequestHead &head, Transport transport)
     opening_->client_name = unopened_->client_name;
     opening_->client_version = unopened_->client_version;
   }
+  if (const std::optional<bool> persistent = worker_.control().admits_at_once(opening_->policy)) {
+    admitted_ = true;  // straight on: there is nothing to wait for
+    asked_ = false;
+    persistent_ = *persistent;
+    if (unopened_) open_backend();
+    return;
+  }
+  asked_ = true;
   link::Admit request;
   request.session = session_;
   request.user = user_;
@@ -242,16 +250,28 @@ bool Exchange::identified(size_t) const {
          request_body_.decoded_bytes() >= kHeldBodyBytesMax;
 }
 
+// How sessiond learns of the session that opens now: by its name where it holds the slot, else
+// whole.
+link::ToSessiond Exchange::word_of_opening() const {
+  if (!asked_) {
+    link::Record record = told(*opening_, worker_.backends());
+    record.persistent = persistent_;
+    return link::Snapshot{std::move(record)};
+  }
+  link::Bound bound;
+  bound.session = session_;
+  bound.backend = worker_.backends().at(view_.backend).name;
+  bound.backend_session = opening_->backend_session;
+  bound.target = opening_->target;
+  return bound;
+}
+
 // The backend accepted: from here on the session exists. False: what it gave is another user's, and
 // the request has been refused.
 bool Exchange::bind(std::string_view backend_session) {
   opening_->backend = view_.backend;
   opening_->backend_session = backend_session;
-  link::Bound bound;
-  bound.session = session_;
-  bound.backend = worker_.backends().at(view_.backend).name;
-  bound.backend_session = backend_session;
-  bound.target = opening_->target;
+  link::ToSessiond word = word_of_opening();
   const auto life = worker_.registry().bind(std::move(*opening_), persistent_, ref());
   if (!life) {
     refuse_shared_session();
@@ -264,7 +284,7 @@ bool Exchange::bind(std::string_view backend_session) {
   in_session_ = true;
   classified_ = true;
   worker_.counters().add(Counter::sessions_opened);
-  worker_.control().report(std::move(bound));
+  worker_.control().report(std::move(word));
   return true;
 }
 
@@ -293,7 +313,7 @@ void Exchange::refuse_shared_session() {
 void Exchange::release(ReleaseReason reason) {
   admitted_ = false;
   opening_.reset();
-  worker_.control().report(link::Released{session_, reason});
+  if (asked_) worker_.control().report(link::Released{session_, reason});
   if (!unopened_) session_.clear();  // its client has the id already
 }
 

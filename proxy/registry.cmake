@@ -19,5 +19,7 @@ hf_library(hf_proxy_registry
 hf_library(hf_proxy_control
   admission_room.cpp
   control.cpp
+  free_admission.cpp
+  known_policies.cpp
   session_link.cpp
   LINK hf_proxy_registry hf_link)

@@ -185,6 +185,7 @@ void SessionLink::mute() {
 void SessionLink::keep(const link::ToSessiond &message) {
   const bool answer = std::holds_alternative<link::Released>(message) ||
                       std::holds_alternative<link::Alive>(message) ||
+                      std::holds_alternative<link::Obeyed>(message) ||
                       std::holds_alternative<link::Reloaded>(message);
   if (!answer) return;
   if (kept_.size() == kKeptMax) return close("sessiond asks and does not read");
@@ -291,10 +292,10 @@ void SessionLink::on_message(const link::Welcome &welcome) {
     log_info("event=sessiond_linked version={} policies={}", quoted(welcome.version),
              welcome.policies.size());
   }
+  handler_.on_welcome(welcome);
   if (std::exchange(draining_, false)) handler_.on_drain(false);  // said again where it still holds
   registry_.set_policies(welcome.policies);
   keep_ends_for(welcome.tombstone_lifetime_ms);
-  handler_.on_welcome(welcome);
   handler_.on_policies(welcome.policies);
   repeat_ends();
   handler_.on_ready();
@@ -359,6 +360,7 @@ void SessionLink::on_message(const link::Set &set) {
 void SessionLink::on_message(const link::Drain &drain) {
   draining_ = drain.on;
   handler_.on_drain(drain.on);
+  if (drain.token) (void)write(link::Obeyed{*drain.token});  // ignoring: see keep()
   if (drain.exit) handler_.on_exit_wanted();
 }
 

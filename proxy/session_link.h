@@ -56,7 +56,7 @@ class SessionLink final : private UnixChannel::Handler {
   class Handler {
    public:
     virtual ~Handler() = default;
-    virtual void on_welcome(const link::Welcome &welcome) = 0;
+    virtual void on_welcome(const link::Welcome &welcome) = 0;  // before all else it says
     virtual void on_policies(const std::vector<link::PolicyInfo> &policies) = 0;
     virtual void on_ready() = 0;  // admissions can be asked for (again)
     virtual void on_restored() = 0;

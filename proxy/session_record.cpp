@@ -20,10 +20,9 @@ void SessionRecord::begin(ExchangeRef exchange, bool expects_messages) {
       {exchange, expects_messages ? Running::Hold::unclassified : Running::Hold::none, false});
 }
 
-// A streamable session and a listen begin with a message; the GET of a legacy session is none.
 void SessionRecord::begin_opening(ExchangeRef exchange) {
   running_.push_back({exchange, Running::Hold::none, false, true});
-  if (identity.transport != Transport::sse) ++requests_;
+  requests_ += requests_at_start(identity.transport);
 }
 
 Running *SessionRecord::find(ExchangeRef exchange) {

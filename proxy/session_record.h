@@ -46,6 +46,11 @@ struct Running {
   bool opening = false;  // it made the session: its end is the first time to tell the count
 };
 
+// A streamable session and a listen begin with a message; the GET of a legacy session is none.
+constexpr int64_t requests_at_start(Transport transport) {
+  return transport == Transport::sse ? 0 : 1;
+}
+
 class SessionRecord {
  public:
   // Requests a client may leave unanswered at once; beyond it the oldest is forgotten, which can

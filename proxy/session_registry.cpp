@@ -16,6 +16,22 @@ Millis told_age(int64_t age_ms) {
 
 }  // namespace
 
+link::Record told(const SessionIdentity &who, const BackendDirectory &backends) {
+  link::Record row;
+  row.session = who.id;
+  row.user = who.user;
+  row.policy = who.policy;
+  row.transport = who.transport;
+  if (who.backend != kNoBackend) row.backend = backends.at(who.backend).name;
+  row.backend_session = who.backend_session;
+  row.target = who.target;
+  row.requests = requests_at_start(who.transport);
+  row.peer = who.peer;
+  row.client_name = who.client_name;
+  row.client_version = who.client_version;
+  return row;
+}
+
 SessionRegistry::SessionRegistry(const Clock &clock, BackendStats *stats)
     : clock_(clock), stats_(stats), shards_(std::make_unique<std::array<Shard, kShards>>()) {
   for (Shard &shard : *shards_) shard.claims = &claims_;
@@ -267,25 +283,15 @@ std::optional<link::Record> SessionRegistry::record(std::string_view session,
   const auto at = shard.sessions.find(key);
   if (at == shard.sessions.end()) return std::nullopt;
   const SessionRecord &record = at->second;
-  const SessionIdentity &who = record.identity;
   const MonoTime now = clock_.now();
-  link::Record row;
+  link::Record row = told(record.identity, backends);
   row.session = at->first.id;
-  row.user = who.user;
-  row.policy = who.policy;
-  row.transport = who.transport;
-  if (who.backend != kNoBackend) row.backend = backends.at(who.backend).name;
-  row.backend_session = who.backend_session;
-  row.target = who.target;
   row.age_ms = record.age(now).count();
   row.idle_ms = record.idle(now).count();
   row.in_flight = record.in_flight(now);
   row.requests = record.requests();
   row.streams = record.streams_told;
   row.persistent = record.persistent;
-  row.peer = who.peer;
-  row.client_name = who.client_name;
-  row.client_version = who.client_version;
   return row;
 }
 

@@ -57,6 +57,9 @@ struct SessionIdentity {
   bool initialize_first = false;  // sse: until an initialize has come, nothing else is its own
 };
 
+// What sessiond is told of it: a record of a session that has only begun.
+link::Record told(const SessionIdentity &who, const BackendDirectory &backends);
+
 // How long a session lives by itself: for ever, or until it has been idle for `timeout`.
 struct SessionLife {
   bool persistent = false;

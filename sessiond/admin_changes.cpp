@@ -181,15 +181,19 @@ void change_drain(const AdminCall &call) {
   log_change(call, "drain", exit ? " on=yes exit=yes" : on ? " on=yes" : " on=no");
   const Token token = call.service.new_token();
   call.service.submit(
-      token, SetDrain{token, on, exit}, [call = detached(call), on, exit](const CommandDone &) {
+      token, SetDrain{token, on, exit}, [call = detached(call), on, exit](const CommandDone &done) {
+        const bool pending = done.outcome == CommandOutcome::pending;
         if (!call.json) {
-          return call.answer(exit ? "draining: the proxies finish what runs and exit\n"
-                             : on ? "draining: new sessions are refused\n"
-                                  : "not draining\n");
+          const std::string text = exit ? "draining: the proxies finish what runs and exit"
+                                   : on ? "draining: new sessions are refused"
+                                        : "not draining";
+          return call.answer(text + (pending ? "; pending: a proxy has not answered\n" : "\n"));
         }
         std::string out;
         JsonWriter w(out);
-        w.begin_object().key("draining").boolean(on).key("exit").boolean(exit).end_object();
+        w.begin_object().key("draining").boolean(on).key("exit").boolean(exit);
+        if (pending) w.key("pending").boolean(true);
+        w.end_object();
         call.answer(out + "\n");
       });
 }

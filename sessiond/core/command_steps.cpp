@@ -93,10 +93,14 @@ void Core::on(const SetPersistent &event, Turn &turn) {
 void Core::on(const SetDrain &event, Turn &turn) {
   // Who is told to leave drains by itself; whoever takes its place is to admit again.
   if (!event.exit) draining_ = event.on;
+  // A proxy that admits without asking must have heard of it before anybody is told that it holds.
+  std::vector<ProxyOutcome> proxies;
   for (const auto &[id, link] : links_) {
-    if (link.instance != nullptr) turn.send(id, link::Drain{event.on, event.exit});
+    if (link.instance == nullptr) continue;
+    turn.send(id, link::Drain{event.on, event.exit, static_cast<int64_t>(event.token)});
+    proxies.push_back({id, link.node, link.pid, ProxyOutcome::State::pending, {}});
   }
-  turn.out.push_back(CommandDone{event.token, CommandOutcome::done, 0, 0, {}});
+  commands_.wait_for_proxies(event.token, std::move(proxies), turn.now, turn.out);
 }
 
 void Core::on(const ReloadProxies &event, Turn &turn) {

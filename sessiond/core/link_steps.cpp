@@ -89,10 +89,11 @@ void Core::welcome(LinkState &link, Turn &turn) {
                                    unknown_policies(link, turn), settings_.http_socket,
                                    settings_.tombstone_lifetime.count()});
   tell_servers(link, turn);
+  // Before `restored_end`, which lets the proxy admit without asking where there is no cap.
+  if (draining_) turn.send(link.id, link::Drain{true, false, {}});
   turn.send(link.id, link::RestoredBegin{});
   link.restoring = true;
   restore_some(link, turn);
-  if (draining_) turn.send(link.id, link::Drain{true, false});
   pump(*link.instance, turn);
 }
 
@@ -314,6 +315,10 @@ void Core::take_back(Session &session) {
 void Core::on_message(LinkState &link, const link::Stats &stats, Turn &turn) {
   link.stats = stats;
   learn_servers(link, turn);
+}
+
+void Core::on_message(LinkState &link, const link::Obeyed &obeyed, Turn &turn) {
+  commands_.proxy_answered(link.id, static_cast<Token>(obeyed.token), true, {}, turn.out);
 }
 
 void Core::on_message(LinkState &link, const link::Reloaded &reloaded, Turn &turn) {

@@ -117,6 +117,7 @@ class Core {
   void on_message(LinkState &link, const link::Snapshot &snapshot, Turn &turn);
   void on_message(LinkState &link, const link::SnapshotEnd &, Turn &turn);
   void on_message(LinkState &link, const link::Stats &stats, Turn &turn);
+  void on_message(LinkState &link, const link::Obeyed &obeyed, Turn &turn);
   void on_message(LinkState &link, const link::Reloaded &reloaded, Turn &turn);
   void on_message(LinkState &link, const link::Pong &, Turn &turn);
   void on_message(LinkState &link, const link::Unsupported &unsupported, Turn &turn);

@@ -2,6 +2,7 @@
 // and what becomes of reports; sessiond is played by the test.
 #include "proxy/control.h"
 
+#include <algorithm>
 #include <array>
 #include <future>
 #include <thread>
@@ -117,6 +118,12 @@ struct Rig {
     control->admit(std::move(request), waiter, when_down);
     control->flush();
   }
+  // The control thread has done all that it was told before.
+  bool obeyed() {
+    const size_t before = sessiond.all<link::Pong>().size();
+    sessiond.say(link::Ping{1});
+    return heard<link::Pong>(before + 1);
+  }
   // As a worker does at the end of its turn.
   void report(link::ToSessiond message) {
     control->report(std::move(message));
@@ -171,14 +178,70 @@ HF_TEST(a_refusal_reaches_the_waiting_exchange_with_its_reason) {
 HF_TEST(without_a_configured_sessiond_everything_is_admitted_at_once) {
   Rig t(false);
   t.create();
-  t.admit("session-a", {1, 7}, WhenDown::refuse);
-  const AdmitAnswer answer = t.answer(1);
-  HF_CHECK(answer.admitted && answer.persistent);
+  HF_EQ(t.control->admits_at_once("team"), std::optional<bool>(true));
   HF_CHECK(!t.control->restoring());
   HF_CHECK(!t.control->linked());
   t.report(link::Bound{"session-a", kBackend, "b", "/mcp"});
   t.start();
   t.stop();
+}
+
+// Where there is no cap there is nothing to ask: but only while sessiond can be told at once, and
+// has had its say about drains.
+HF_TEST(without_a_cap_nothing_is_asked_while_the_link_stands) {
+  Rig t;
+  t.start();
+  HF_CHECK(!t.control->admits_at_once(""));
+  link::PolicyInfo top = policy("", seconds{60});
+  top.persistent = true;
+  t.link_up({top, policy("team", seconds{60})});
+  HF_EQ(t.control->admits_at_once(""), std::optional<bool>(true));
+  HF_EQ(t.control->admits_at_once("team"), std::optional<bool>(false));
+  t.sessiond.say(link::Drain{true});
+  HF_CHECK(t.obeyed());
+  HF_CHECK(!t.control->admits_at_once(""));
+  t.sessiond.say(link::Drain{false});
+  HF_CHECK(t.obeyed());
+  HF_CHECK(t.control->admits_at_once("").has_value());
+  t.sessiond.hang_up();
+  t.sessiond.forget();
+  HF_CHECK(t.heard<link::Hello>());
+  HF_CHECK(!t.control->admits_at_once(""));
+}
+
+HF_TEST(nothing_is_admitted_unasked_before_a_welcome_is_complete) {
+  Rig t;
+  t.sessiond.appear();
+  t.start();
+  HF_CHECK(t.heard<link::Hello>());
+  t.sessiond.say(link::Welcome{link::kVersion, "test", {policy("", seconds{60})}, {}, "", {}});
+  HF_CHECK(t.obeyed());
+  HF_CHECK(t.control->linked());
+  HF_CHECK(!t.control->admits_at_once(""));
+  t.sessiond.say(link::Drain{true});
+  t.sessiond.say(link::RestoredBegin{});
+  t.sessiond.say(link::RestoredEnd{});
+  HF_CHECK(t.heard<link::SnapshotEnd>());
+  HF_CHECK(!t.control->admits_at_once(""));
+  t.sessiond.say(link::Drain{false});
+  HF_CHECK(t.obeyed());
+  HF_CHECK(t.control->admits_at_once("").has_value());
+}
+
+HF_TEST(a_cap_of_the_policy_or_of_the_top_level_has_to_be_asked_about) {
+  link::PolicyInfo capped = policy("team", seconds{60});
+  capped.max_sessions_per_user = 1;
+  Rig t;
+  t.link_up({policy("", seconds{60}), capped});
+  HF_CHECK(t.control->admits_at_once("").has_value());
+  HF_CHECK(t.control->admits_at_once("nowhere").has_value());  // the top level's rules
+  HF_CHECK(!t.control->admits_at_once("team"));
+  link::PolicyInfo top = policy("", seconds{60});
+  top.max_sessions_per_address = 5;
+  t.sessiond.say(link::Policies{{top, policy("team", seconds{60})}, {}});
+  HF_CHECK(t.obeyed());
+  HF_CHECK(!t.control->admits_at_once(""));
+  HF_CHECK(!t.control->admits_at_once("team"));
 }
 
 HF_TEST(an_admission_waits_for_the_link_to_come_up) {
@@ -259,9 +322,15 @@ HF_TEST(what_is_said_before_one_flush_travels_in_order) {
   t.control->report(link::Opened{kId, 1, StreamKind::get});
   t.admit("session-a", {0, 1});
   HF_CHECK(t.heard<link::Admit>());
+  // Statistics may come between.
   const auto &heard = t.sessiond.heard();
-  HF_CHECK(std::holds_alternative<link::Opened>(heard[heard.size() - 2]));
-  HF_CHECK(std::holds_alternative<link::Admit>(heard.back()));
+  const auto opened = std::find_if(heard.begin(), heard.end(), [](const auto &message) {
+    return std::holds_alternative<link::Opened>(message);
+  });
+  HF_CHECK(opened != heard.end());
+  HF_CHECK(std::any_of(opened, heard.end(), [](const auto &message) {
+    return std::holds_alternative<link::Admit>(message);
+  }));
 }
 
 // sessiond does not know what it was not asked for, or forgot with the link it was asked on.
@@ -539,6 +608,9 @@ int main() {
       HF_UNIT(an_admission_is_asked_for_and_its_answer_reaches_the_waiting_exchange),
       HF_UNIT(a_refusal_reaches_the_waiting_exchange_with_its_reason),
       HF_UNIT(without_a_configured_sessiond_everything_is_admitted_at_once),
+      HF_UNIT(without_a_cap_nothing_is_asked_while_the_link_stands),
+      HF_UNIT(nothing_is_admitted_unasked_before_a_welcome_is_complete),
+      HF_UNIT(a_cap_of_the_policy_or_of_the_top_level_has_to_be_asked_about),
       HF_UNIT(an_admission_waits_for_the_link_to_come_up),
       HF_UNIT(when_sessiond_is_down_each_is_answered_by_its_own_rule_within_the_deadline),
       HF_UNIT(a_sessiond_that_answers_too_late_gets_its_slot_back),

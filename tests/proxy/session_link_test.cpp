@@ -305,8 +305,11 @@ HF_TEST(draining_ends_with_the_sessiond_that_ordered_it) {
   HF_CHECK(t.wait_for<link::SnapshotEnd>());
   HF_CHECK(t.owner.drains == (std::vector<bool>{true, false}));
   HF_EQ(t.owner.exits_wanted, 0);
-  t.sessiond.say(link::Drain{true, true});
-  HF_CHECK(t.wait([&] { return t.owner.exits_wanted == 1; }));
+  HF_CHECK(!t.sessiond.has<link::Obeyed>());  // nobody waited
+  t.sessiond.say(link::Drain{true, true, 7});
+  HF_CHECK(t.wait_for<link::Obeyed>());
+  HF_EQ(t.sessiond.all<link::Obeyed>()[0].token, 7);
+  HF_EQ(t.owner.exits_wanted, 1);
 }
 
 // ---- reporting ----

@@ -113,6 +113,7 @@ class CoreModel {
   void hear(LinkAt link, const link::Alive &alive);
   void hear(LinkAt link, const link::Ended &ended);
   void hear(LinkAt, const link::Stats &) {}
+  void hear(LinkAt link, const link::Obeyed &obeyed);
   void hear(LinkAt link, const link::Reloaded &reloaded);
   void hear(LinkAt, const link::Pong &) {}
   void hear(LinkAt, const link::Unsupported &) {}

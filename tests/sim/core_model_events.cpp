@@ -280,6 +280,10 @@ void CoreModel::hear(LinkAt link, const link::Ended &ended) {
   lose(ended.session, ours ? known.end_reason : ended.reason);
 }
 
+void CoreModel::hear(LinkAt link, const link::Obeyed &obeyed) {
+  hear(link, link::Reloaded{obeyed.token, true, {}});
+}
+
 void CoreModel::hear(LinkAt link, const link::Reloaded &reloaded) {
   const auto command = commands_.find(static_cast<sessiond::Token>(reloaded.token));
   if (command != commands_.end()) command->second.proxies.erase(link->first);
@@ -347,10 +351,13 @@ void CoreModel::on(const sessiond::SetPersistent &event) {
 }
 
 void CoreModel::on(const sessiond::SetDrain &event) {
-  commands_[event.token].deadline = now_ + sessiond::kCommandPatience;
+  Command &command = commands_[event.token];
+  command.deadline = now_ + sessiond::kCommandPatience;
   draining_ = event.on;
   for (const auto &[id, link] : links_) {
-    if (link.instance) owe(id, "drain");
+    if (!link.instance) continue;
+    owe(id, "drain");
+    command.proxies.insert(id);
   }
 }
 

@@ -20,7 +20,7 @@ void NaiveProxy::on_connected() {
 }
 
 void NaiveProxy::on_disconnected() {
-  up_ = muted_ = in_snapshot_ = false;
+  up_ = muted_ = in_snapshot_ = restored_ = draining_ = false;
   reserved_.clear();
   kept_.clear();
   for (auto &[id, waiting] : waiting_) waiting.asked = false;
@@ -69,6 +69,7 @@ bool NaiveProxy::say(link::ToSessiond message) {
   if (!up_) return false;
   const bool answer = std::holds_alternative<link::Released>(message) ||
                       std::holds_alternative<link::Alive>(message) ||
+                      std::holds_alternative<link::Obeyed>(message) ||
                       std::holds_alternative<link::Reloaded>(message);
   if (!muted_ && outlet_.send(message)) return true;
   muted_ = true;
@@ -138,16 +139,15 @@ void NaiveProxy::report_activity() {
 
 void NaiveProxy::obey(const link::Welcome &welcome) {
   up_ = true;
+  restored_ = draining_ = false;
   obey(link::Policies{welcome.policies, {}});
   for (const link::Ended &ended : unheard_) (void)say(ended);
   ask_waiting();
 }
 
 void NaiveProxy::obey(const link::Policies &policies) {
-  keeps_alive_.clear();
-  for (const link::PolicyInfo &policy : policies.policies) {
-    keeps_alive_[policy.name] = policy.stream_keeps_alive;
-  }
+  policies_.clear();
+  for (const link::PolicyInfo &policy : policies.policies) policies_[policy.name] = policy;
 }
 
 void NaiveProxy::obey(const link::Restored &restored) {
@@ -163,7 +163,10 @@ void NaiveProxy::obey(const link::Restored &restored) {
   live_.emplace(record.session, live);
 }
 
-void NaiveProxy::obey(const link::RestoredEnd &) { begin_snapshot(); }
+void NaiveProxy::obey(const link::RestoredEnd &) {
+  restored_ = up_;
+  begin_snapshot();
+}
 
 void NaiveProxy::obey(const link::Admitted &admitted) {
   if (waiting_.erase(admitted.session) == 0) {
@@ -212,6 +215,11 @@ void NaiveProxy::obey(const link::Acknowledged &heard) {
   if (at != unheard_.end()) unheard_.erase(at);
 }
 
+void NaiveProxy::obey(const link::Drain &drain) {
+  draining_ = drain.on;
+  if (drain.token) (void)say(link::Obeyed{*drain.token});
+}
+
 void NaiveProxy::obey(const link::Reload &reload) {
   (void)say(link::Reloaded{reload.token, true, "done"});
 }
@@ -221,6 +229,7 @@ void NaiveProxy::obey(const link::Ping &ping) { (void)say(link::Pong{ping.n}); }
 // ---- clients and backends ----
 
 void NaiveProxy::ask(const Wish &wish) {
+  if (free(wish)) return outlet_.on_decided(wish.session, true);
   waiting_[wish.session] = {wish, clock_.now() + kAdmitDeadline, false};
   ask_waiting();
 }
@@ -306,9 +315,23 @@ std::vector<link::Record> NaiveProxy::records() const {
 
 bool NaiveProxy::keeps_alive(const Live &live) const {
   if (live.streams.empty()) return false;
-  auto policy = keeps_alive_.find(live.wish.policy);
-  if (policy == keeps_alive_.end()) policy = keeps_alive_.find("");
-  return policy != keeps_alive_.end() && policy->second;
+  const link::PolicyInfo *const policy = policy_of(live.wish);
+  return policy != nullptr && policy->stream_keeps_alive;
+}
+
+const link::PolicyInfo *NaiveProxy::policy_of(const Wish &wish) const {
+  auto policy = policies_.find(wish.policy);
+  if (policy == policies_.end()) policy = policies_.find("");
+  return policy == policies_.end() ? nullptr : &policy->second;
+}
+
+bool NaiveProxy::free(const Wish &wish) const {
+  const link::PolicyInfo *const policy = policy_of(wish);
+  if (!restored_ || draining_ || policy == nullptr) return false;
+  for (const link::PolicyInfo *p : {policy, &policies_.at("")}) {
+    if (p->max_sessions || p->max_sessions_per_user || p->max_sessions_per_address) return false;
+  }
+  return true;
 }
 
 link::Record NaiveProxy::record_of(const Live &live) const {

@@ -61,6 +61,7 @@ class NaiveProxy final : public ProxySide {
   void obey(const link::RestoredBegin &) {}
   void obey(const link::Restored &restored);
   void obey(const link::RestoredEnd &);
+  void obey(const link::Drain &drain);
   void obey(const link::Admitted &admitted);
   void obey(const link::Refused &refused);
   void obey(const link::DropIfIdle &order);
@@ -68,7 +69,6 @@ class NaiveProxy final : public ProxySide {
   void obey(const link::Set &set);
   void obey(const link::SetServer &) {}
   void obey(const link::Acknowledged &heard);
-  void obey(const link::Drain &) {}
   void obey(const link::Reload &reload);
   void obey(const link::Ping &ping);
   void obey(const link::Unsupported &) {}
@@ -81,6 +81,8 @@ class NaiveProxy final : public ProxySide {
   void ask_waiting();
   void report_activity();
   bool keeps_alive(const Live &live) const;
+  const link::PolicyInfo *policy_of(const Wish &wish) const;
+  bool free(const Wish &wish) const;  // there is nothing to ask sessiond about
   link::Record record_of(const Live &live) const;
   Live *find(const std::string &session);
   void note_dirty(Live &live);
@@ -89,9 +91,11 @@ class NaiveProxy final : public ProxySide {
   Outlet &outlet_;
   std::string node_;
   std::string instance_;
-  bool up_ = false;                          // welcomed
-  bool muted_ = false;                       // the queue was full and has not been written yet
-  std::map<std::string, bool> keeps_alive_;  // by policy
+  bool up_ = false;        // welcomed
+  bool muted_ = false;     // the queue was full and has not been written yet
+  bool restored_ = false;  // and all that follows has been heard
+  bool draining_ = false;
+  std::map<std::string, link::PolicyInfo> policies_;
   std::map<std::string, Live> live_;
   std::map<std::string, Waiting> waiting_;
   std::set<std::string> reserved_;  // admitted on this link

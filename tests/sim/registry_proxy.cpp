@@ -35,6 +35,7 @@ void RegistryProxy::on_connected() {
 
 void RegistryProxy::on_disconnected() {
   if (up_) room_.link_lost();
+  free_.set_open(false);
   up_ = muted_ = in_snapshot_ = false;
   kept_.clear();
 }
@@ -73,6 +74,7 @@ bool RegistryProxy::say(link::ToSessiond message) {
   if (!up_) return false;
   const bool answers = std::holds_alternative<link::Released>(message) ||
                        std::holds_alternative<link::Alive>(message) ||
+                       std::holds_alternative<link::Obeyed>(message) ||
                        std::holds_alternative<link::Reloaded>(message);
   if (!muted_ && outlet_.send(message)) return true;
   muted_ = true;
@@ -126,6 +128,8 @@ void RegistryProxy::report_activity() {
 
 void RegistryProxy::obey(const link::Welcome &welcome) {
   up_ = true;
+  free_.set_open(false);
+  free_.set_draining(false);
   obey(link::Policies{welcome.policies, {}});
   for (const link::Ended &ended : ends_.waiting()) (void)say(ended);
   ask_all();
@@ -134,6 +138,12 @@ void RegistryProxy::obey(const link::Welcome &welcome) {
 void RegistryProxy::obey(const link::Policies &policies) {
   registry_.set_policies(policies.policies);
   room_.set_policies(policies.policies);
+  free_.set_policies(policies.policies);
+}
+
+void RegistryProxy::obey(const link::RestoredEnd &) {
+  free_.set_open(up_);
+  begin_snapshot();
 }
 
 void RegistryProxy::obey(const link::Restored &restored) {
@@ -186,6 +196,11 @@ void RegistryProxy::obey(const link::Set &set) {
   (void)registry_.set_persistent(set.session, set.persistent);
 }
 
+void RegistryProxy::obey(const link::Drain &drain) {
+  free_.set_draining(drain.on);
+  if (drain.token) (void)say(link::Obeyed{*drain.token});
+}
+
 void RegistryProxy::obey(const link::Reload &reload) {
   (void)say(link::Reloaded{reload.token, true, "done"});
 }
@@ -195,6 +210,7 @@ void RegistryProxy::obey(const link::Ping &ping) { (void)say(link::Pong{ping.n})
 // ---- clients and backends ----
 
 void RegistryProxy::ask(const Wish &wish) {
+  if (free_.persistence_of(wish.policy)) return outlet_.on_decided(wish.session, true);
   asking_[++last_waiter_] = wish.session;
   room_.enter({wish.session, wish.user, wish.policy, wish.transport, "127.0.0.1", "ide", "1"},
               {0, last_waiter_},

@@ -1,6 +1,6 @@
-// The proxy's real SessionRegistry, AdmissionRoom and EndedRing behind the world's interface. What
-// SessionLink and Control add to them (when to report, what a full queue means) is said here once
-// more, without sockets and timers. One thread.
+// The proxy's real SessionRegistry, AdmissionRoom, FreeAdmission and EndedRing behind the world's
+// interface. What SessionLink and Control add to them (when to report, what a full queue means) is
+// said here once more, without sockets and timers. One thread.
 #pragma once
 
 #include <map>
@@ -11,6 +11,7 @@
 #include "proxy/admission_room.h"
 #include "proxy/backend_directory.h"
 #include "proxy/ended_ring.h"
+#include "proxy/free_admission.h"
 #include "proxy/session_registry.h"
 #include "tests/sim/proxy_side.h"
 
@@ -45,7 +46,7 @@ class RegistryProxy final : public ProxySide {
   void obey(const link::Policies &policies);
   void obey(const link::RestoredBegin &) {}
   void obey(const link::Restored &restored);
-  void obey(const link::RestoredEnd &) { begin_snapshot(); }
+  void obey(const link::RestoredEnd &);
   void obey(const link::Admitted &admitted);
   void obey(const link::Refused &refused);
   void obey(const link::DropIfIdle &order);
@@ -53,7 +54,7 @@ class RegistryProxy final : public ProxySide {
   void obey(const link::Set &set);
   void obey(const link::SetServer &) {}
   void obey(const link::Acknowledged &heard) { ends_.acknowledge(heard.session); }
-  void obey(const link::Drain &) {}
+  void obey(const link::Drain &drain);
   void obey(const link::Reload &reload);
   void obey(const link::Ping &ping);
   void obey(const link::Unsupported &) {}
@@ -79,6 +80,7 @@ class RegistryProxy final : public ProxySide {
   proxy::BackendId backend_ = proxy::kNoBackend;
   proxy::SessionRegistry registry_;
   proxy::AdmissionRoom room_;
+  proxy::FreeAdmission free_;
   proxy::EndedRing ends_;
   std::map<std::string, std::string> users_;  // of the sessions
   std::map<uint64_t, std::string> asking_;    // waiters of the room

@@ -69,6 +69,7 @@ class World {
     Wire(sessiond::LinkId id_in, size_t node_in, bool bytes)
         : id(id_in), up(bytes), down(bytes), node(node_in) {}
   };
+  struct Told;
   struct Node;
 
   // ---- sessiond (world_links.cpp) ----
@@ -136,12 +137,23 @@ class World {
   Millis late_{0};  // what stopped clocks and processes may have added to ages on their way
 };
 
+// What a proxy has been told that lets it admit without asking.
+struct World::Told {
+  std::vector<link::PolicyInfo> policies;
+  bool restored = false;  // on this link
+  bool draining = false;
+
+  void note(const link::ToProxy &message);
+  bool may_admit(const Wish &wish) const;
+};
+
 struct World::Node final : ProxySide::Outlet {
   World &world;
   size_t index;
   std::string name;
   std::unique_ptr<ProxySide> proxy;
   std::map<std::string, Client> clients;
+  Told told;
   std::optional<MonoTime> reconnect_at;
   std::optional<MonoTime> frozen_since;
 

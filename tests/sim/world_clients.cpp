@@ -36,6 +36,33 @@ void World::wish_for_session(Node &node) {
   node.clients[wish.session].wish = wish;
   if (trace_.on()) trace_.note("{} asks for {} of {}", node.name, wish.session, wish.user);
   node.proxy->ask(wish);
+  const bool unasked = node.clients.contains(wish.session) &&
+                       node.clients.at(wish.session).stage == Client::Stage::admitted;
+  require(!unasked || node.told.may_admit(wish), "S4", "{} admitted without asking", wish.session);
+}
+
+void World::Told::note(const link::ToProxy &message) {
+  if (const auto *const welcome = std::get_if<link::Welcome>(&message)) {
+    *this = {welcome->policies, false, false};
+  } else if (const auto *const changed = std::get_if<link::Policies>(&message)) {
+    policies = changed->policies;
+  } else if (const auto *const drain = std::get_if<link::Drain>(&message)) {
+    draining = drain->on;
+  } else if (std::holds_alternative<link::RestoredEnd>(message)) {
+    restored = true;
+  }
+}
+
+// No cap counts this session, sessiond hears of it at once, and has nothing against it.
+bool World::Told::may_admit(const Wish &wish) const {
+  const bool named = std::any_of(policies.begin(), policies.end(),
+                                 [&](const auto &policy) { return policy.name == wish.policy; });
+  const bool capped = std::any_of(policies.begin(), policies.end(), [&](const auto &policy) {
+    const bool counts = policy.name.empty() || (named && policy.name == wish.policy);
+    return counts &&
+           (policy.max_sessions || policy.max_sessions_per_user || policy.max_sessions_per_address);
+  });
+  return restored && !draining && !policies.empty() && !capped;
 }
 
 void World::use_session(Node &node, Client &client) {
@@ -126,6 +153,7 @@ World::Node::Node(World &world_in, size_t index_in)
 }
 
 void World::Node::start() {
+  told = {};
   proxy = world.make_proxy_(world.clock_, *this, name,
                             fmt::format("{}-i{:04}", name, ++world.last_instance_));
   reconnect_at = world.clock_.now() + world.rng_.between(Millis{0}, Millis{1000});

@@ -185,6 +185,7 @@ void World::deliver_to_proxy(Node &node, const link::ToProxy &message) {
     trace_.note("{} {} hears {}", clock_.now().time_since_epoch().count(), node.name,
                 link::encode(message));
   }
+  node.told.note(message);
   const auto *const order = std::get_if<link::DropIfIdle>(&message);
   const auto at = order != nullptr ? node.clients.find(order->session) : node.clients.end();
   if (at == node.clients.end()) return node.proxy->on_message(message);
@@ -215,6 +216,7 @@ void World::tidy_wires() {
     }
     if (wire.down.empty() && !wire.proxy_told && !node.frozen_since) {
       wire.proxy_told = true;
+      node.told = {};
       node.proxy->on_disconnected();
       disconnect(node);
     }
@@ -244,6 +246,7 @@ void World::chatter() {
       link::Activity{{{session, record.idle_ms, static_cast<int64_t>(rng_.below(2)), 1}}},
       link::Alive{session, record.idle_ms, 0, record.idle_ms, rng_.percent(50)},
       link::Ended{session, EndReason::client_delete, 0},
+      link::Obeyed{static_cast<int64_t>(1 + rng_.below(last_token_ + 1))},
       link::Reloaded{static_cast<int64_t>(1 + rng_.below(last_token_ + 1)), false, "no"},
       link::Admit{"short", "-", "", Transport::streamable, "", "", ""},
   };

@@ -71,7 +71,7 @@ def count_all(options):
     """The tables of system calls and instructions per operation."""
     calls = {case: {t: counts.system_calls(options, t, case) for t in options.names} for case in COUNTED}
     few = [t for t in options.names if t != "splice"]
-    instructions = {"call16": {t: counts.instructions(options, t, "call16") for t in few}}
+    instructions = {case: {t: counts.instructions(options, t, case) for t in few} for case in ("call16", "churn")}
     return "\n".join([report.counts_table("System calls per operation", calls, options.names),
                       report.counts_table("User instructions per operation", instructions, few)])
 

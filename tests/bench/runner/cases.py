@@ -64,4 +64,4 @@ CASES = {
 }
 
 # The cases whose system calls and instructions are counted, and the mock's counter of their operations.
-COUNTED = {"call16": "calls", "callsse": "calls", "events": "events"}
+COUNTED = {"call16": "calls", "callsse": "calls", "events": "events", "churn": "initialize"}

@@ -1,8 +1,9 @@
 """What an operation costs apart from time: system calls (strace) and user instructions (callgrind).
 
 Both tools slow the target a lot: only the counts mean anything. The target runs under the tool from its start to its
-end; the mock knows how many operations there were.
+end, both programs of the pair where its case counts both; the mock knows how many operations there were.
 """
+import collections
 import copy
 import glob
 import os
@@ -26,9 +27,14 @@ def traced(options, target, name, wrapper, seconds):
 
 def system_calls(options, target, name):
     """'4.1: recvfrom 2.00, …' per operation."""
-    out = os.path.join(options.work, "strace.txt")
-    operations = traced(options, target, name, ("strace", "-c", "-f", "-o", out), 2.0)
-    calls = read_strace(out)
+    for old in glob.glob(os.path.join(options.work, "strace.*")):
+        os.remove(old)
+    # --output of each program of a pair is its own: %d is its number.
+    wrapper = ("strace", "-c", "-f", "-o", os.path.join(options.work, "strace.%d"))
+    operations = traced(options, target, name, wrapper, 2.0)
+    calls = collections.Counter()
+    for path in glob.glob(os.path.join(options.work, "strace.*")):
+        calls.update(read_strace(path))
     parts = [f"{call} {count / operations:.2f}" for call, count in sorted(calls.items(), key=lambda kv: -kv[1])
              if count / operations >= SHOWN_MIN]
     return f"{sum(calls.values()) / operations:.1f}: " + ", ".join(parts)

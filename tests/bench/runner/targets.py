@@ -125,7 +125,8 @@ class Rig:
             with open(os.path.join(PEERS, conf)) as source, open(os.path.join(self.run, conf), "w") as copy:
                 copy.write(fill(source.read(), {k.upper(): v for k, v in values.items()}, "@%s@"))
         for i, command in enumerate(self.spec["programs"]):
-            wrapper = self.options.wrapper if i == 0 else ()
+            counted = i == 0 or self.case.pair
+            wrapper = [word.replace("%d", str(i)) for word in self.options.wrapper] if counted else ()
             self.programs.append(Program(fill(command, values), self.proxy_cpus, os.path.join(self.run, f"{i}.log"),
                                          wrapper))
         wait_until(self.name, lambda: answers(self.port))

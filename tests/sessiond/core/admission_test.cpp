@@ -151,6 +151,26 @@ HF_TEST(an_overshoot_told_by_a_snapshot_is_counted_and_nobody_is_evicted_for_it)
   HF_EQ(rig.take<link::Drop>(link).size(), 0u);
 }
 
+// The proxy admits by itself from `restored_end` on, where there is no cap.
+HF_TEST(a_new_link_hears_of_a_drain_before_it_may_admit_by_itself) {
+  Rig rig;
+  rig.step(SetDrain{Token{1}, true});
+  const LinkId link = rig.connect();
+  link::Hello hello;
+  hello.node = "node";
+  hello.instance = "i1";
+  Actions actions;
+  rig.core.step(Message{link, hello}, rig.clock.now(), actions);
+  const auto place = [&]<class M>(const M &) {
+    return std::find_if(actions.begin(), actions.end(), [](const Action &action) {
+      const auto *const send = std::get_if<Send>(&action);
+      return send != nullptr && std::holds_alternative<M>(send->message);
+    });
+  };
+  HF_CHECK(place(link::RestoredEnd{}) != actions.end());
+  HF_CHECK(place(link::Drain{}) < place(link::RestoredEnd{}));
+}
+
 HF_TEST(while_draining_nobody_begins) {
   Rig rig;
   const LinkId link = rig.hello("i1");
@@ -327,6 +347,7 @@ int main() {
       HF_UNIT(a_policys_per_user_cap_counts_that_users_sessions_of_the_policy),
       HF_UNIT(asking_twice_for_one_id_takes_one_slot),
       HF_UNIT(an_overshoot_told_by_a_snapshot_is_counted_and_nobody_is_evicted_for_it),
+      HF_UNIT(a_new_link_hears_of_a_drain_before_it_may_admit_by_itself),
       HF_UNIT(while_draining_nobody_begins),
       HF_UNIT(the_retry_hint_is_the_time_to_the_next_pass),
       HF_UNIT(the_longest_idle_session_is_asked_to_make_room),

@@ -246,6 +246,22 @@ HF_TEST(reloading_the_proxies_collects_every_outcome) {
   HF_EQ(done.proxies[1].message, "bad.conf:1:1");
 }
 
+HF_TEST(a_drain_is_done_when_every_proxy_has_heard_of_it) {
+  Rig rig;
+  const LinkId first = rig.hello("i1", "a");
+  const LinkId second = rig.hello("i2", "b");
+  rig.step(SetDrain{Token{9}, true});
+  HF_CHECK(rig.take<link::Drain>(first).at(0).token == 9);
+  HF_CHECK(rig.core.draining());
+  rig.say(first, link::Obeyed{9});
+  HF_CHECK(rig.take_done().empty());
+  rig.down(second);
+  HF_CHECK(answer(rig).outcome == CommandOutcome::done);
+  rig.step(SetDrain{Token{10}, false});
+  rig.pass(kCommandPatience);
+  HF_CHECK(answer(rig).outcome == CommandOutcome::pending);
+}
+
 HF_TEST(a_proxy_that_goes_or_keeps_silent_during_a_reload_is_told_so) {
   Rig rig;
   const LinkId first = rig.hello("i1", "a");
@@ -287,6 +303,7 @@ int main() {
       HF_UNIT(persistence_set_by_an_admin_is_told_to_the_proxy_and_outlives_a_policy_change),
       HF_UNIT(a_session_pinned_in_time_is_not_ended_by_the_ask_that_follows),
       HF_UNIT(reloading_the_proxies_collects_every_outcome),
+      HF_UNIT(a_drain_is_done_when_every_proxy_has_heard_of_it),
       HF_UNIT(a_proxy_that_goes_or_keeps_silent_during_a_reload_is_told_so),
       HF_UNIT(without_proxies_a_reload_of_them_is_done_at_once),
   };
