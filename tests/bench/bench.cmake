@@ -5,13 +5,15 @@ add_custom_target(bench_tools)
 function(bench_tool name)
   list(TRANSFORM ARGN PREPEND bench/tools/)
   add_executable(${name} EXCLUDE_FROM_ALL ${ARGN})
-  target_link_libraries(${name} PRIVATE holdfast_flags)
+  target_link_libraries(${name} PRIVATE holdfast_flags PkgConfig::SSL PkgConfig::CRYPTO)
   add_dependencies(bench_tools ${name})
 endfunction()
 
-bench_tool(mcp-mock mcp_mock.cpp mock_server.cpp mock_answers.cpp sockets.cpp)
+bench_tool(mcp-mock mcp_mock.cpp mock_server.cpp mock_answers.cpp sockets.cpp
+           wire.cpp)
 bench_tool(mcp-load mcp_load.cpp load_modes.cpp load_engine.cpp load_errors.cpp load_report.cpp
-           load_requests.cpp session_client.cpp legacy_client.cpp process_sample.cpp sockets.cpp)
+           load_requests.cpp session_client.cpp legacy_client.cpp process_sample.cpp sockets.cpp
+           wire.cpp)
 bench_tool(tcp-splice tcp_splice.cpp sockets.cpp)
 
 # The yardstick's own correctness, and what of Holdfast is bounded. Labelled bench, which no mode of

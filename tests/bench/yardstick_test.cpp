@@ -1,7 +1,11 @@
 // Does the yardstick measure straight? Every mode must be free of errors against the mock itself,
-// and every fault the mock can commit must be counted.
+// and every fault the mock can commit must be counted; with TLS as without.
+#include <fstream>
+
 #include "tests/bench/yardstick.h"
+#include "tests/support/certificates.h"
 #include "tests/support/hf_test.h"
+#include "tests/support/temp_dir.h"
 
 using namespace holdfast::test;
 
@@ -19,7 +23,8 @@ std::string error_kinds(const Args &mock_args, Args load_args) {
 void check_counted(const std::string &kind, const Args &mock_args, const Args &load_args) {
   const std::string kinds = error_kinds(mock_args, load_args);
   if (kinds.find(kind + "=") == std::string::npos)
-    HF_FAIL("wanted " + kind + " of " + mock_args.back() + ", counted: " + kinds);
+    HF_FAIL("wanted " + kind + " of " + (mock_args.empty() ? "the mock" : mock_args.back()) +
+            ", counted: " + kinds);
 }
 
 }  // namespace
@@ -33,6 +38,7 @@ HF_TEST(every_mode_is_free_of_errors_against_the_mock_itself) {
                     {"big", "--conns", "2", "--req-bytes", mib, "--expect-bytes", mib}),
         "none");
   HF_EQ(error_kinds({}, {"churn", "--conns", "4"}), "none");
+  HF_EQ(error_kinds({}, {"once", "--conns", "4"}), "none");
   HF_EQ(error_kinds({}, {"conns", "--conns", "200"}), "none");
   HF_EQ(error_kinds({}, {"idle", "--streams", "200"}), "none");
   HF_EQ(error_kinds({"--rate", "50"}, {"events", "--streams", "100"}), "none");
@@ -50,6 +56,73 @@ HF_TEST(every_fault_of_the_mock_is_counted) {
   check_counted("no_session", {"--fault", "session"}, {"churn", "--conns", "4"});
   check_counted("lost", {"--rate", "50", "--fault", "lose"}, events);
   check_counted("reordered", {"--rate", "50", "--fault", "repeat"}, events);
+}
+
+// The files a mock and a load generator need to speak TLS.
+class TlsFiles {
+ public:
+  explicit TlsFiles(const std::string &name = "DNS:localhost") {
+    const Identity identity = authority_.issue({name});
+    write("cert.pem", identity.certificate);
+    write("key.pem", identity.key);
+    write("trusted.pem", authority_.pem());
+  }
+  Args for_mock(Args args = {}) const {
+    args.insert(args.end(), {"--tls", dir_.file("cert.pem"), "--tls-key", dir_.file("key.pem")});
+    return args;
+  }
+  Args for_load(Args args) const {
+    args.insert(args.end(), {"--tls", dir_.file("trusted.pem")});
+    return args;
+  }
+
+ private:
+  void write(const std::string &name, const std::string &text) const {
+    std::ofstream(dir_.file(name)) << text;
+  }
+
+  Authority authority_;
+  TempDir dir_;
+};
+
+HF_TEST(every_mode_of_the_tls_rows_is_free_of_errors_over_tls) {
+  const TlsFiles tls;
+  const std::string mib = "1048576";
+  HF_EQ(error_kinds(tls.for_mock(), tls.for_load({"call", "--conns", "4"})), "none");
+  HF_EQ(error_kinds(tls.for_mock(), tls.for_load({"once", "--conns", "4"})), "none");
+  HF_EQ(error_kinds(tls.for_mock(), tls.for_load({"churn", "--conns", "4"})), "none");
+  // Answers and requests of many records, which the socket takes in pieces.
+  HF_EQ(
+      error_kinds(tls.for_mock({"--resp-bytes", mib}),
+                  tls.for_load({"big", "--conns", "2", "--req-bytes", mib, "--expect-bytes", mib})),
+      "none");
+  HF_EQ(error_kinds(tls.for_mock({"--rate", "50"}), tls.for_load({"events", "--streams", "50"})),
+        "none");
+}
+
+HF_TEST(every_fault_of_the_mock_is_counted_over_tls) {
+  const TlsFiles tls;
+  const Args call = tls.for_load({"call", "--conns", "4"});
+  check_counted("http_503", tls.for_mock({"--fault", "status"}), call);
+  check_counted("closed", tls.for_mock({"--fault", "close"}), call);
+  check_counted("wrong_id", tls.for_mock({"--fault", "id"}), call);
+  check_counted("no_session", tls.for_mock({"--fault", "session"}), tls.for_load({"churn"}));
+  check_counted("short_body", tls.for_mock({"--resp-bytes", "10"}),
+                tls.for_load({"big", "--expect-bytes", "1000"}));
+  check_counted("lost", tls.for_mock({"--rate", "50", "--fault", "lose"}),
+                tls.for_load({"events", "--streams", "50"}));
+}
+
+// Who is not spoken to as it should be gives no figure at all.
+HF_TEST(a_server_that_is_not_to_be_trusted_is_counted) {
+  const TlsFiles tls;
+  const TlsFiles others;
+  const TlsFiles elsewhere("DNS:elsewhere.example");
+  const Args once = {"once", "--conns", "2"};
+  check_counted("tls", others.for_mock(), tls.for_load(once));
+  check_counted("tls", elsewhere.for_mock(), elsewhere.for_load(once));
+  check_counted("stuck", {}, tls.for_load(once));  // no TLS there: it waits for a request
+  check_counted("closed", tls.for_mock(), once);   // no TLS here
 }
 
 HF_TEST(an_answer_shorter_than_expected_is_counted) {
@@ -70,6 +143,9 @@ int main() {
   const CMUnitTest tests[] = {
       HF_UNIT(every_mode_is_free_of_errors_against_the_mock_itself),
       HF_UNIT(every_fault_of_the_mock_is_counted),
+      HF_UNIT(every_mode_of_the_tls_rows_is_free_of_errors_over_tls),
+      HF_UNIT(every_fault_of_the_mock_is_counted_over_tls),
+      HF_UNIT(a_server_that_is_not_to_be_trusted_is_counted),
       HF_UNIT(an_answer_shorter_than_expected_is_counted),
       HF_UNIT(churn_ends_after_the_sessions_it_was_asked_for),
   };

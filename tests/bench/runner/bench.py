@@ -21,7 +21,7 @@ import tempfile
 import counts
 import report
 from cases import CASES, COUNTED
-from targets import Rig, load_targets
+from targets import Rig, load_targets, make_certificate
 
 
 def parse_options():
@@ -50,10 +50,11 @@ def parse_options():
 def measure(options, name):
     """{target: [result of each round]} of one case."""
     case = CASES[name]
-    results = {target: [] for target in options.names}
+    names = [target for target in options.names if case.measures(target)]
+    results = {target: [] for target in names}
     for number in range(1 if case.single else options.rounds):
-        shift = number % len(options.names)
-        for target in options.names[shift:] + options.names[:shift]:
+        shift = number % len(names)
+        for target in names[shift:] + names[:shift]:
             try:
                 with Rig(options, target, case) as rig:
                     result = rig.load(options.seconds, options.warmup)
@@ -103,6 +104,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="holdfast-bench-") as work:
         os.chmod(work, 0o1777)  # the peers' workers give up root
         options.work = work
+        make_certificate(work)
         results = {name: measure(options, name) for name in names if name != "counts"}
         counted = count_all(options) if "counts" in names else ""
     tables = [report.case_table(name, CASES[name], runs) for name, runs in results.items()]

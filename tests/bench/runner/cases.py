@@ -23,6 +23,11 @@ class Case:
     seconds: float = 0.0  # 0: what the command line says
     single: bool = False  # one round says it all: memory hardly varies
     workers: int = 1
+    tls: str = ""  # "client" or "backend": the side that speaks TLS 1.3
+
+    def measures(self, target):
+        """A byte forwarder can neither end TLS nor begin it."""
+        return not (self.tls and target == "splice")
 
 
 CPU = Column("cpu_s_per_100k", "CPU s/100k", "low")
@@ -50,6 +55,13 @@ CASES = {
     "big1m": Case("1 MiB each way, 4 connections", BIG, f"--resp-bytes {MIB}",
                   (CPU_GB, Column("down_mb_per_s", "MB/s each way", "high"),
                    Column("target_hwm_mib", "peak RSS MiB")), 0.32),
+    "tlscall": Case("tools/call over https, 16 keep-alive connections", "call --conns 16", "", (CPU, RPS, P50, P99), 1.0,
+                    tls="client"),
+    "tlsnew": Case("a new https connection for each request: full handshakes, 16 at a time",
+                   "once --conns 16 --sources 8", "",
+                   (CPU, Column("conns_per_s", "handshakes/s", "high"), P50, P99), 1.0, tls="client"),
+    "tlsback": Case("tools/call, TLS to the backend, 16 connections", "call --conns 16", "", (CPU, RPS, P50, P99), 1.0,
+                    tls="backend"),
     "workers2": Case("tools/call, 64 connections, 2 workers", "call --conns 64", "",
                      (CPU, RPS, P50, P99), 0.80, workers=2),
     "idle": Case("5,000 idle event streams", f"idle {STREAMS}", "",

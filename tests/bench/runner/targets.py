@@ -39,6 +39,18 @@ def wait_until(what, condition):
         time.sleep(0.02)
 
 
+def make_certificate(folder):
+    """One self-signed certificate for localhost, for every target and the backend; HAProxy wants it with its key."""
+    key, certificate = os.path.join(folder, "key.pem"), os.path.join(folder, "cert.pem")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                    "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
+                    "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    with open(os.path.join(folder, "both.pem"), "w") as both:
+        for path in (certificate, key):
+            with open(path) as f:
+                both.write(f.read())
+
+
 def answers(port):
     try:
         socket.create_connection(("127.0.0.1", port), 0.2).close()
@@ -112,7 +124,9 @@ class Rig:
             return {}
 
     def start_mock(self):
-        self.mock = Program(f"{self.options.bin}/mcp-mock --port 0 {self.case.mock}", self.load_cpus,
+        tls = f"--tls {self.options.work}/cert.pem --tls-key {self.options.work}/key.pem"
+        command = f"{self.options.bin}/mcp-mock --port 0 {self.case.mock}"
+        self.mock = Program(f"{command} {tls}" if self.case.tls == "backend" else command, self.load_cpus,
                             os.path.join(self.run, "mock.log"))
         wait_until("mcp-mock", lambda: self.mock.output().startswith('{"port":'))
         self.backend = json.loads(self.mock.output().splitlines()[0])["port"]
@@ -120,7 +134,12 @@ class Rig:
     def start_target(self):
         self.port = free_port()
         values = {"port": self.port, "backend": self.backend, "workers": self.case.workers, "run": self.run,
-                  "bin": self.options.bin}
+                  "bin": self.options.bin, "pems": self.options.work}
+        # What the target's configuration says for TLS on either side, and what it says without.
+        for side in ("client", "backend"):
+            texts = self.spec.get("tls", {}).get(side, {})
+            values |= {word: fill(with_tls if self.case.tls == side else without, values)
+                       for word, (with_tls, without) in texts.items()}
         for conf in self.spec.get("conf", []):
             with open(os.path.join(PEERS, conf)) as source, open(os.path.join(self.run, conf), "w") as copy:
                 copy.write(fill(source.read(), {k.upper(): v for k, v in values.items()}, "@%s@"))
@@ -141,6 +160,7 @@ class Rig:
     def load_command(self, seconds, warmup):
         seconds = self.case.seconds or seconds
         return ["taskset", "-c", self.load_cpus, f"{self.options.bin}/mcp-load", *self.case.load.split(), "--json",
+                *(["--tls", f"{self.options.work}/cert.pem"] if self.case.tls == "client" else []),
                 "--target", f"127.0.0.1:{self.port}", "--pid", self.counted_pids(), "--mock-pid", str(self.mock.pid),
                 "--seconds", str(seconds), "--warmup", str(warmup)]
 

@@ -38,20 +38,20 @@ void Engine::run(uint64_t until_ns) {
 void Client::open(unsigned index, int receive_buffer) {
   close_socket();
   const unsigned source = settings_.sources > 1 ? 1 + index % settings_.sources : 0;
-  fd_ = connect_tcp(settings_.address, {source, receive_buffer});
-  if (!fd_) {
+  wire_ = Wire(connect_tcp(settings_.address, {source, receive_buffer}), settings_.tls);
+  if (!wire_) {
     ++errors_.connect;
     return;
   }
-  connecting_ = true;
+  connecting_ = shaking_ = true;
   parser_.reset();
   out_.clear();
   interest_ = EPOLLIN | EPOLLOUT;
-  epoll_set(engine_.epoll_, EPOLL_CTL_ADD, fd_.get(), interest_, this);
+  epoll_set(engine_.epoll_, EPOLL_CTL_ADD, wire_.fd(), interest_, this);
 }
 
 void Client::close_socket() {
-  fd_.reset();
+  wire_ = Wire();
   ++generation_;
 }
 
@@ -61,7 +61,7 @@ void Client::send(std::string_view bytes, std::string_view shared, std::string_v
     out_.append_shared(shared);
     out_.append(after);
   }
-  if (!connecting_) flush();
+  if (!connecting_ && !shaking_) flush();
 }
 
 void Client::pause_reading(bool pause) {
@@ -70,8 +70,8 @@ void Client::pause_reading(bool pause) {
 }
 
 void Client::flush() {
-  if (!fd_) return;
-  if (out_.flush(fd_.get())) {
+  if (!wire_) return;
+  if (out_.flush(wire_)) {
     update_interest();
   } else {
     fail();
@@ -79,12 +79,12 @@ void Client::flush() {
 }
 
 void Client::update_interest() {
-  if (!fd_) return;
-  const bool writes = connecting_ || !out_.empty();
+  if (!wire_) return;
+  const bool writes = connecting_ || (shaking_ ? wire_.wants_write() : !out_.empty());
   const uint32_t wanted = (paused_ ? 0 : uint32_t{EPOLLIN}) | (writes ? uint32_t{EPOLLOUT} : 0);
   if (wanted == interest_) return;
   interest_ = wanted;
-  epoll_set(engine_.epoll_, EPOLL_CTL_MOD, fd_.get(), wanted, this);
+  epoll_set(engine_.epoll_, EPOLL_CTL_MOD, wire_.fd(), wanted, this);
 }
 
 void Client::fail() {
@@ -95,29 +95,48 @@ void Client::fail() {
 void Client::handle(uint32_t events) {
   if (connecting_ && (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0) {
     if (!finish_connect()) return;
+  }
+  if (shaking_) {
+    if (connecting_ || !finish_handshake()) return;
   } else if ((events & EPOLLOUT) != 0) {
     flush();
   }
-  if (fd_ && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) read();
+  if (wire_ && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) read();
 }
 
 bool Client::finish_connect() {
   int error = 0;
   socklen_t bytes = sizeof error;
-  (void)::getsockopt(fd_.get(), SOL_SOCKET, SO_ERROR, &error, &bytes);
+  (void)::getsockopt(wire_.fd(), SOL_SOCKET, SO_ERROR, &error, &bytes);
   if (error != 0) {
     ++errors_.connect;
     fail();
     return false;
   }
   connecting_ = false;
+  return true;
+}
+
+bool Client::finish_handshake() {
+  switch (wire_.shake_hands()) {
+    case Wire::Shake::more:
+      update_interest();
+      return false;
+    case Wire::Shake::failed:
+      ++errors_.tls;
+      fail();
+      return false;
+    case Wire::Shake::done:
+      break;
+  }
+  shaking_ = false;
   flush();
   return true;
 }
 
 void Client::read() {
   const uint32_t generation = generation_;
-  const ssize_t got = ::recv(fd_.get(), engine_.buffer_.data(), engine_.buffer_.size(), 0);
+  const ssize_t got = wire_.receive(engine_.buffer_.data(), engine_.buffer_.size());
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (got <= 0) {
     (void)parser_.eof(*this);  // ignoring: the connection has ended either way

@@ -7,12 +7,12 @@
 #include <string_view>
 #include <vector>
 
-#include "common/unique_fd.h"
 #include "tests/bench/tools/http_parser.h"
 #include "tests/bench/tools/load_errors.h"
 #include "tests/bench/tools/load_settings.h"
 #include "tests/bench/tools/out_queue.h"
 #include "tests/bench/tools/sockets.h"
+#include "tests/bench/tools/wire.h"
 
 namespace holdfast::bench {
 
@@ -50,7 +50,7 @@ class Client {
   virtual void on_closed() {}   // the peer closed or the connection failed; the socket is gone
   virtual void after_read() {}  // the place to close or reopen on purpose
 
-  bool is_open() const { return static_cast<bool>(fd_); }
+  bool is_open() const { return static_cast<bool>(wire_); }
   void open(unsigned index, int receive_buffer = 0);
   void close_socket();
   // `shared` must outlive the sending; it is followed by `after`.
@@ -65,16 +65,18 @@ class Client {
  private:
   friend class Engine;
   void handle(uint32_t events);
-  bool finish_connect();  // false: it failed
+  bool finish_connect();    // false: it failed
+  bool finish_handshake();  // false: not yet, or it failed
   void read();
   void flush();
   void update_interest();
   void fail();
 
-  UniqueFd fd_;
+  Wire wire_;
   uint32_t interest_ = 0;
   uint32_t generation_ = 0;  // of the socket: a callback may have replaced it
   bool connecting_ = false;
+  bool shaking_ = false;  // the TLS handshake is under way
   bool paused_ = false;
   HttpParser<Side::response> parser_;
   OutQueue out_;

@@ -6,8 +6,9 @@
 namespace holdfast::bench {
 namespace {
 
-std::array<std::pair<const char *, uint64_t>, 10> rows(const LoadErrors &errors) {
+std::array<std::pair<const char *, uint64_t>, 11> rows(const LoadErrors &errors) {
   return {{{"connect", errors.connect},
+           {"tls", errors.tls},
            {"closed", errors.closed},
            {"malformed", errors.malformed},
            {"wrong_id", errors.wrong_id},

@@ -9,6 +9,7 @@ namespace holdfast::bench {
 
 struct LoadErrors {
   uint64_t connect = 0;
+  uint64_t tls = 0;  // no handshake, or not with whom it should be
   uint64_t closed = 0;
   uint64_t malformed = 0;
   uint64_t wrong_id = 0;

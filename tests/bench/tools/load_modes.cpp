@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "tests/bench/tools/legacy_client.h"
+#include "tests/bench/tools/once_client.h"
 
 namespace holdfast::bench {
 namespace {
@@ -26,10 +27,10 @@ bool LoadModes::run(std::string_view mode) {
     std::string_view name;
     void (LoadModes::*run)();
   };
-  constexpr Row kRows[] = {{"call", &LoadModes::call},   {"big", &LoadModes::call},
-                           {"churn", &LoadModes::churn}, {"idle", &LoadModes::idle},
-                           {"conns", &LoadModes::conns}, {"events", &LoadModes::events},
-                           {"slow", &LoadModes::slow},   {"legacy", &LoadModes::legacy}};
+  constexpr Row kRows[] = {
+      {"call", &LoadModes::call},     {"big", &LoadModes::call},  {"churn", &LoadModes::churn},
+      {"once", &LoadModes::once},     {"idle", &LoadModes::idle}, {"conns", &LoadModes::conns},
+      {"events", &LoadModes::events}, {"slow", &LoadModes::slow}, {"legacy", &LoadModes::legacy}};
   for (const Row &row : kRows) {
     if (row.name != mode) continue;
     (this->*row.run)();
@@ -141,6 +142,19 @@ void LoadModes::churn() {
   const Measured measured =
       measure(load_.settings.sessions > 0 ? kForeverS : load_.settings.seconds);
   report_rate(measured, clients.size(), "sessions", "sessions_per_s");
+}
+
+void LoadModes::once() {
+  std::vector<std::unique_ptr<OnceClient>> clients;
+  for (size_t i = 0; i < load_.settings.conns; ++i) {
+    clients.push_back(std::make_unique<OnceClient>(load_));
+    clients.back()->begin(static_cast<unsigned>(i));
+  }
+  load_.engine.run_for(load_.settings.warmup_s);
+  const uint64_t begin = now_ns();
+  const Measured measured = measure(load_.settings.seconds);
+  for (const auto &client : clients) load_.errors.stuck += client->begun_ns() < begin ? 1 : 0;
+  report_rate(measured, clients.size(), "connections", "conns_per_s");
 }
 
 // Streams, opened a few at a time.

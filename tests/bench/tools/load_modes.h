@@ -32,6 +32,7 @@ class LoadModes {
 
   void call();
   void churn();
+  void once();
   void idle();
   void conns();
   void events();

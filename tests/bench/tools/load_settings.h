@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/bench/tools/wire.h"
+
 namespace holdfast::bench {
 
 struct LoadSettings {
@@ -29,6 +31,7 @@ struct LoadSettings {
   std::vector<int> pids;  // the target's processes
   std::vector<int> mock_pids;
   bool json = false;
+  TlsRules tls;
 };
 
 }  // namespace holdfast::bench

@@ -17,6 +17,7 @@ constexpr const char *kUsage =
     "  call     --conns keep-alive connections, one session each, calls in a closed loop\n"
     "  big      the same with large bodies; also MB/s\n"
     "  churn    connect, initialize, initialized, tools/call, DELETE, close\n"
+    "  once     --conns at a time: connect, one GET /ping, close\n"
     "  idle     --streams open event streams; memory of each\n"
     "  conns    --conns idle keep-alive connections without sessions; memory of each\n"
     "  events   --streams event streams fed by the backend; loss, order, added latency\n"
@@ -24,6 +25,7 @@ constexpr const char *kUsage =
     "  legacy   HTTP+SSE: POST, then the reply on the event stream\n"
     "  --target HOST:PORT    proxy to load (127.0.0.1:8080)\n"
     "  --path /mcp --legacy-path /sse\n"
+    "  --tls TRUSTED.pem     speak TLS 1.3; the server must prove to be localhost\n"
     "  --conns N --streams N --slow N\n"
     "  --sessions N          churn: this many instead of --seconds\n"
     "  --req-bytes N         text argument of tools/call (100)\n"
@@ -80,6 +82,8 @@ LoadSettings read_settings(int argc, char **argv) {
   settings.pids = parse_pids(options.str("--pid", ""));
   settings.mock_pids = parse_pids(options.str("--mock-pid", ""));
   settings.json = options.flag("--json");
+  const std::string trusted = options.str("--tls", "");
+  if (!trusted.empty()) settings.tls = TlsRules::client(trusted);
   options.done();
   return settings;
 }

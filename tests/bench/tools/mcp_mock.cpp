@@ -24,6 +24,7 @@ namespace {
 constexpr const char *kUsage =
     "usage: mcp-mock [--host 127.0.0.1] [--port 9000] [--resp-bytes 200] [--sse-response]\n"
     "                [--delay-ms 0] [--rate EVENTS_PER_S] [--event-bytes 64] [--stall-bytes N]\n"
+    "                [--tls CERTIFICATE.pem --tls-key KEY.pem]\n"
     "                [--fault status|close|id|session|lose|repeat]   every 50th is wrong";
 
 volatile int stop_signal = 0;
@@ -47,6 +48,9 @@ int main(int argc, char **argv) {
   settings.event_bytes = options.count("--event-bytes", settings.event_bytes);
   settings.stall_bytes = options.count("--stall-bytes", settings.stall_bytes);
   settings.fault = options.str("--fault", settings.fault);
+  const std::string certificate = options.str("--tls", "");
+  if (!certificate.empty())
+    settings.tls = TlsRules::server(certificate, options.str("--tls-key", ""));
   options.done();
   (void)raise_nofile();  // ignoring: what it is now is what there is
   (void)std::signal(SIGPIPE, SIG_IGN);
@@ -54,7 +58,7 @@ int main(int argc, char **argv) {
   action.sa_handler = [](int number) { stop_signal = number; };
   (void)::sigaction(SIGTERM, &action, nullptr);
   (void)::sigaction(SIGINT, &action, nullptr);
-  MockServer server(settings);
+  MockServer server(std::move(settings));
   (void)std::printf("{\"port\":%u}\n", server.port());
   (void)std::fflush(stdout);
   server.run(stop_signal);

@@ -132,7 +132,7 @@ void MockServer::serve_mcp_post(MockConn &conn) {
     reply_status(conn, "202 Accepted");
   } else if (settings_.delay_ms > 0) {
     const auto delay_ns = static_cast<uint64_t>(settings_.delay_ms * 1e6);
-    delayed_.push({now_ns() + delay_ns, conn.fd.get(), conn.generation, id});
+    delayed_.push({now_ns() + delay_ns, conn.wire.fd(), conn.generation, id});
   } else {
     answer(conn, id);
   }

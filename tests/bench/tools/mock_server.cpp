@@ -15,11 +15,11 @@ constexpr int kBurstMax = 64;  // events of one stream and tick
 
 }  // namespace
 
-MockServer::MockServer(const MockSettings &settings)
-    : settings_(settings),
-      text_(settings.resp_bytes, 'x'),
-      padding_(settings.event_bytes, 'e'),
-      listener_(listen_tcp(settings.host, settings.port)) {
+MockServer::MockServer(MockSettings settings)
+    : settings_(std::move(settings)),
+      text_(settings_.resp_bytes, 'x'),
+      padding_(settings_.event_bytes, 'e'),
+      listener_(listen_tcp(settings_.host, settings_.port)) {
   epoll_set(epoll_, EPOLL_CTL_ADD, listener_.get(), EPOLLIN, nullptr);
 }
 
@@ -56,15 +56,15 @@ void MockServer::accept_all() {
     counters_.peak_conns = std::max(counters_.peak_conns, ++conns_count_);
     const auto slot = static_cast<size_t>(fd.get());
     if (by_fd_.size() <= slot) by_fd_.resize(slot + 1024);
-    auto conn = std::make_unique<MockConn>(*this, std::move(fd));
+    auto conn = std::make_unique<MockConn>(*this, Wire(std::move(fd), settings_.tls));
     conn->generation = ++next_generation_;
-    epoll_set(epoll_, EPOLL_CTL_ADD, conn->fd.get(), EPOLLIN, conn.get());
+    epoll_set(epoll_, EPOLL_CTL_ADD, conn->wire.fd(), EPOLLIN, conn.get());
     by_fd_[slot] = std::move(conn);
   }
 }
 
 void MockServer::readable(MockConn &conn) {
-  const ssize_t got = ::recv(conn.fd.get(), buffer_.data(), buffer_.size(), 0);
+  const ssize_t got = conn.wire.receive(buffer_.data(), buffer_.size());
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (got <= 0) {
     conn.dead = true;
@@ -77,14 +77,14 @@ void MockServer::readable(MockConn &conn) {
 
 void MockServer::push(MockConn &conn) {
   if (conn.dead) return;
-  if (!conn.out.flush(conn.fd.get())) {
+  if (!conn.out.flush(conn.wire)) {
     conn.dead = true;
     finished_.push_back(&conn);
     return;
   }
   const bool waits = !conn.out.empty();
   if (waits == conn.writing) return;
-  epoll_set(epoll_, EPOLL_CTL_MOD, conn.fd.get(), EPOLLIN | (waits ? uint32_t{EPOLLOUT} : 0),
+  epoll_set(epoll_, EPOLL_CTL_MOD, conn.wire.fd(), EPOLLIN | (waits ? uint32_t{EPOLLOUT} : 0),
             &conn);
   conn.writing = waits;
 }
@@ -100,7 +100,7 @@ void MockServer::drop(MockConn &conn) {
   if (conn.stream == MockConn::StreamKind::legacy) legacy_.erase(conn.session);
   if (conn.stream == MockConn::StreamKind::mcp && settings_.rate > 0) std::erase(ticking_, &conn);
   --conns_count_;
-  by_fd_[static_cast<size_t>(conn.fd.get())].reset();
+  by_fd_[static_cast<size_t>(conn.wire.fd())].reset();
 }
 
 // Sends every delayed answer and every event that has become due.

@@ -15,6 +15,7 @@
 #include "tests/bench/tools/mock_settings.h"
 #include "tests/bench/tools/out_queue.h"
 #include "tests/bench/tools/sockets.h"
+#include "tests/bench/tools/wire.h"
 
 namespace holdfast::bench {
 
@@ -26,13 +27,13 @@ struct MockConn {
   enum class Verb : uint8_t { other, get, post, end };
   enum class StreamKind : uint8_t { none, mcp, legacy };
 
-  MockConn(MockServer &owner, UniqueFd socket) : server(owner), fd(std::move(socket)) {}
+  MockConn(MockServer &owner, Wire socket) : server(owner), wire(std::move(socket)) {}
   void on_head(const Head &head);
   void on_body(std::string_view bytes);
   void on_end();
 
   MockServer &server;
-  UniqueFd fd;
+  Wire wire;
   uint32_t generation = 0;  // guards delayed answers against a reused descriptor
   HttpParser<Side::request> parser;
   OutQueue out;
@@ -55,7 +56,7 @@ struct MockConn {
 
 class MockServer {
  public:
-  explicit MockServer(const MockSettings &settings);
+  explicit MockServer(MockSettings settings);
 
   uint16_t port() const { return local_port(listener_.get()); }
   // Serves until `stop` is set by a signal.

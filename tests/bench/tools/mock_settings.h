@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string>
 
+#include "tests/bench/tools/wire.h"
+
 namespace holdfast::bench {
 
 struct MockSettings {
@@ -15,6 +17,7 @@ struct MockSettings {
   double rate = 0;                  // events per second on each GET /mcp stream
   size_t event_bytes = 64;          // padding inside each event
   size_t stall_bytes = 256 * 1024;  // a stream this far behind skips events
+  TlsRules tls;                     // empty: plain TCP
   std::string fault;                // misbehave on purpose, to test the load generator
 };
 

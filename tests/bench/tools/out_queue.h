@@ -2,13 +2,12 @@
 // bytes (a big payload, never copied), then owned bytes.
 #pragma once
 
-#include <sys/socket.h>
-#include <sys/uio.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <string>
 #include <string_view>
+
+#include "tests/bench/tools/wire.h"
 
 namespace holdfast::bench {
 
@@ -20,13 +19,10 @@ class OutQueue {
   size_t size() const { return before_.size() + shared_.size() + after_.size() - sent_; }
 
   // Sends as much as the socket takes. False means the connection is dead.
-  bool flush(int fd) {
+  bool flush(Wire &wire) {
     while (!empty()) {
       iovec pieces[3];
-      msghdr message{};
-      message.msg_iov = pieces;
-      message.msg_iovlen = unsent(pieces);
-      const ssize_t wrote = ::sendmsg(fd, &message, MSG_NOSIGNAL);
+      const ssize_t wrote = wire.send(pieces, unsent(pieces));
       if (wrote < 0 && errno == EINTR) continue;
       if (wrote < 0) return errno == EAGAIN;
       sent_ += static_cast<size_t>(wrote);
