@@ -29,7 +29,7 @@ readonly dev_packages=(
 
 # Command and package: any nginx will do, and the flavours conflict with each other.
 readonly bench_commands=(
-  nginx:nginx-light haproxy:haproxy python3:python3 valgrind:valgrind strace:strace pgrep:procps
+  nginx:nginx-light haproxy:haproxy openssl:openssl python3:python3 valgrind:valgrind strace:strace pgrep:procps
 )
 
 dev=false
