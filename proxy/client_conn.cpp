@@ -65,6 +65,10 @@ void ClientConn::on_readable() {
     discard();
     return;
   }
+  if ((paused_ & kPausedByPipeline) != 0) {  // woken by bytes we do not want yet, or by the end
+    if (stream_.broken()) close(StreamReason::client_closed);
+    return;
+  }
   if (stream_.writes_when_readable()) on_writable();
   const bool turn = !exchange_ || !exchange_->request_complete();
   if (turn && paused_ == 0 && !input_.empty()) {  // woken for what had to wait
@@ -178,7 +182,8 @@ bool ClientConn::parse_head(std::string_view &bytes) {
 
 void ClientConn::stash(std::string_view bytes) {
   input_.assign(bytes);
-  if (exchange_ && input_.size() >= kPipelinedBytesMax) set_pause(kPausedByPipeline, true);
+  if (exchange_ && exchange_->request_complete() && input_.size() >= kPipelinedBytesMax)
+    set_pause(kPausedByPipeline, true);
 }
 
 // A reload took place since the last request: this one is served by the new configuration, if the
@@ -368,6 +373,7 @@ void ClientConn::linger() {
     return;
   }
   paused_ = 0;
+  set_edge_triggered(false);
   (void)event_add(read_event_.get(), nullptr);
 }
 
@@ -396,17 +402,24 @@ void ClientConn::on_eof() {
     return;
   }
   // The request is whole: its answer is still wanted. Edge-triggered from here on, or the FIN would
-  // wake us for ever; an RST still does. The write event shares the descriptor's epoll entry, so it
-  // has to be edge-triggered as well.
+  // wake us for ever; an RST still does.
   half_closed_ = true;
-  if (write_event_) {
-    set_write_interest(false);
-    set_write_interest(true);
-  }
-  read_event_.reset(
-      event_new(worker_.base(), stream_.fd(), EV_READ | EV_ET | EV_PERSIST, &on_readable_c, this));
-  (void)event_add(read_event_.get(), nullptr);
+  set_edge_triggered(true);
   exchange_->on_client_half_closed();
+}
+
+// While nothing is read, only an edge tells of the connection's end without waking us for ever. All
+// events of a descriptor share its epoll entry: the old ones go before a new one comes.
+void ClientConn::set_edge_triggered(bool on) {
+  if (edge_triggered_ == on) return;
+  edge_triggered_ = on;
+  const bool writes = write_event_ != nullptr;
+  read_event_.reset();
+  write_event_.reset();
+  const short flags = static_cast<short>(EV_READ | EV_PERSIST | (on ? EV_ET : 0));
+  read_event_.reset(event_new(worker_.base(), stream_.fd(), flags, &on_readable_c, this));
+  (void)event_add(read_event_.get(), nullptr);
+  if (writes) set_write_interest(true);
 }
 
 void ClientConn::close(StreamReason reason) {
@@ -446,8 +459,13 @@ void ClientConn::set_pause(uint8_t reason, bool on) {
   const uint8_t before = paused_;
   paused_ = static_cast<uint8_t>(on ? paused_ | reason : paused_ & ~reason);
   if ((before == 0) == (paused_ == 0) || half_closed_ || state_ == State::gone) return;
-  if (paused_ != 0) {
+  if (paused_ == kPausedByPipeline) {  // for as long as a silent call takes: its end is watched
+    set_edge_triggered(true);
+  } else if (paused_ != 0) {
     (void)event_del(read_event_.get());
+  } else if (edge_triggered_) {
+    set_edge_triggered(false);
+    wait_for_more();
   } else {
     (void)event_add(read_event_.get(), nullptr);
     wait_for_more();
@@ -462,7 +480,7 @@ void ClientConn::set_write_interest(bool on) {
   if (write_event_) return;
   write_event_.reset(
       event_new(worker_.base(), stream_.fd(),
-                static_cast<short>(EV_WRITE | EV_PERSIST | (half_closed_ ? EV_ET : 0)),
+                static_cast<short>(EV_WRITE | EV_PERSIST | (edge_triggered_ ? EV_ET : 0)),
                 &on_writable_c, this));
   (void)event_add(write_event_.get(), nullptr);
 }

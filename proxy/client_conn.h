@@ -99,6 +99,7 @@ class ClientConn final : public WheelTimer::User, public Buried {
   void close(StreamReason reason);
   void set_pause(uint8_t reason, bool on);
   void set_write_interest(bool on);
+  void set_edge_triggered(bool on);
   void arm_for_input();
   static TlsContext choose_tls(const void *self, std::string_view name);
   static void on_readable_c(evutil_socket_t, short, void *self) noexcept;
@@ -131,6 +132,7 @@ class ClientConn final : public WheelTimer::User, public Buried {
   bool exchange_over_ = false;
   bool keep_alive_ = false;
   bool half_closed_ = false;
+  bool edge_triggered_ = false;  // its events: nothing is read for now
   bool broken_ = false;
   bool closing_ = false;  // after the current answer
   bool head_started_ = false;

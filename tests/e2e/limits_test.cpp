@@ -6,6 +6,7 @@
 
 #include "tests/support/hf_test.h"
 #include "tests/support/pair.h"
+#include "tests/support/scripted_backend.h"
 
 using namespace holdfast;
 using namespace holdfast::test;
@@ -17,11 +18,13 @@ const std::string kGet = "GET /text HTTP/1.1\r\nHost: localhost\r\n\r\n";
 // A proxy of its own, without sessiond; `shell` runs before it in the same process.
 class Proxy {
  public:
-  explicit Proxy(const std::string &main, const std::string &shell = ":") {
+  explicit Proxy(const std::string &main, const std::string &shell = ":",
+                 const std::string &locations = {}) {
     const std::string conf = dir_.write(
         "proxy.conf", "worker_processes 1;\npid proxy.pid;\n" + main +
                           "\nserver { listen 127.0.0.1:0; keepalive_timeout 1h;\n"
-                          "client_header_timeout 1h; location = /text { return 200 here; } }\n");
+                          "client_header_timeout 1h; location = /text { return 200 here; } " +
+                          locations + "}\n");
     process_ = std::make_unique<Process>(
         Command{"/bin/sh",
                 {"-c", shell + "; exec \"$0\" \"$@\"", program("holdfast-proxy"), "-c", conf},
@@ -57,8 +60,8 @@ class Proxy {
 };
 
 // Whether this connection is served within `timeout`.
-bool served(Connection &client, Millis timeout = kSoon) {
-  client.send(kGet);
+bool served(Connection &client, Millis timeout = kSoon, const std::string &request = kGet) {
+  client.send(request);
   if (!client.readable(timeout)) return false;
   ResponseReader reader(client);
   const std::optional<ResponseHead> head = reader.read_head();
@@ -132,11 +135,30 @@ HF_TEST(out_of_descriptors_it_waits_without_spinning_and_recovers) {
   HF_EQ(proxy.process().count_lines("event=accept_failed"), 1U);  // one line a minute
 }
 
+// Accepting stops while some descriptors are left: whoever is in can still be taken to a backend.
+HF_TEST(who_was_accepted_reaches_its_backend_when_descriptors_have_run_out) {
+  ScriptedBackend backend([](Peer &peer) {
+    while (!peer.read_request().empty()) {
+      if (!peer.answer(200, "text/plain", "served")) return;
+    }
+  });
+  Proxy proxy("", "ulimit -n 96",
+              "location / { proxy_pass http://127.0.0.1:" + std::to_string(backend.port()) + "; }");
+  std::vector<Connection> clients;
+  for (int i = 0; i < 200; ++i) clients.push_back(Connection::tcp(proxy.port()));
+  (void)proxy.process().wait_for_line("event=accept_failed");
+  const std::string proxied = "GET / HTTP/1.1\r\nHost: localhost\r\nAccept: text/plain\r\n\r\n";
+  for (size_t i = 0; i < 8; ++i) HF_CHECK(served(clients[i], kSoon, proxied));
+  HF_CHECK(backend.connections_count() > 0);
+  HF_EQ(backend.failure(), "");
+}
+
 int main() {
   const CMUnitTest tests[] = {
       HF_UNIT(a_full_worker_lets_newcomers_wait_until_a_place_is_free),
       HF_UNIT(an_address_beyond_its_connections_is_closed_and_its_others_go_on),
       HF_UNIT(trusted_proxies_are_not_counted),
+      HF_UNIT(who_was_accepted_reaches_its_backend_when_descriptors_have_run_out),
       HF_UNIT(out_of_descriptors_it_waits_without_spinning_and_recovers),
   };
   return HF_RUN(tests);
