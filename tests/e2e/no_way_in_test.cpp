@@ -29,7 +29,11 @@ constexpr std::string_view kHttp = "http.sock";
 constexpr std::string_view kMaster = "proxy.pid.ctl";
 constexpr int kAnswerSeconds = 5;
 // What a crowd may cost sessiond: its connections' own memory, and the allocator's slack.
+#ifdef HOLDFAST_SANITIZED
+constexpr long kGrowthKibMax = 512 * 1024;  // freed memory stays in quarantine
+#else
 constexpr long kGrowthKibMax = 24 * 1024;
+#endif
 
 bool has(const std::string &text, std::string_view part) {
   return text.find(part) != std::string::npos;

@@ -171,7 +171,8 @@ HF_TEST(keys_spread_by_weight) {
 HF_TEST(a_key_that_is_empty_goes_round) {
   HF_CHECK(!balance_key(""));
   for (const Balance balance : {Balance::hash, Balance::consistent_hash}) {
-    UpstreamState state = Group(balance, "ab").state();
+    const Group group(balance, "ab");
+    UpstreamState state = group.state();
     std::string order;
     for (int i = 0; i < 4; ++i) order += pick(state);
     HF_EQ(order, "abab");

@@ -237,30 +237,21 @@ HF_TEST(set_session_pins_persistence_and_tells_the_proxy) {
   HF_CHECK(ask(service, "set session nope persistent on").starts_with("error: [not_found]"));
 }
 
-// A drain is done when the proxy has said that it holds.
-std::string drain(FakeService &service, std::string_view line) {
-  const auto answer = start(service, line);
-  HF_CHECK(!*answer);
-  service.from_proxy(link::Obeyed{service.last_sent<link::Drain>()->token.value_or(0)});
-  HF_CHECK(answer->has_value());
-  return (*answer)->text;
-}
-
 HF_TEST(drain_is_switched_and_shown) {
   FakeService service;
   service.link_proxy();
-  HF_CHECK(drain(service, "drain on").starts_with("draining: new"));
+  HF_CHECK(ask(service, "drain on").starts_with("draining: new"));
   HF_CHECK(service.last_sent<link::Drain>()->on);
   HF_CHECK(contains(ask(service, "show health"), "\"status\":\"draining\""));
-  HF_EQ(drain(service, "drain off json"), "{\"draining\":false,\"exit\":false}\n");
+  HF_EQ(ask(service, "drain off json"), "{\"draining\":false,\"exit\":false}\n");
   HF_CHECK(!service.last_sent<link::Drain>()->on);
   HF_CHECK(ask(service, "drain perhaps").starts_with("error: [usage]"));
   HF_CHECK(!service.last_sent<link::Drain>()->exit);
   HF_CHECK(
       ask(service, "drain exit", {AdminLevel::operate, 1000, 7}).starts_with("error: [denied]"));
   HF_CHECK(ask(service, "drain", {AdminLevel::operate, 1000, 7}).starts_with("error: [denied]"));
-  HF_CHECK(drain(service, "drain exit").starts_with("draining: the proxies"));
-  HF_CHECK(drain(service, "drain").starts_with("draining: the proxies"));
+  HF_CHECK(ask(service, "drain exit").starts_with("draining: the proxies"));
+  HF_CHECK(ask(service, "drain").starts_with("draining: the proxies"));
   HF_CHECK(service.last_sent<link::Drain>()->on && service.last_sent<link::Drain>()->exit);
 }
 

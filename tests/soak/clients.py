@@ -201,8 +201,9 @@ class Quiet(Kind):
         self.watch()
         if self.stop.wait(SESSION_TIMEOUT_S - 1):
             return
-        if self.reader.ended_s is not None:
-            self.judge.symptom("connection", self.reader.ended_s, f"{self.name}: ended too early")
+        if self.reader.ended_s is not None and self.reader.ended_s - idle_from < SESSION_TIMEOUT_S:
+            after_s = self.reader.ended_s - idle_from
+            self.judge.symptom("connection", self.reader.ended_s, f"{self.name}: ended after {after_s:.1f} s")
             return
         self.reader.wait(lambda: False, CLEANUP_S + 1 + 1 + 5)
         ended = self.reader.ended_s

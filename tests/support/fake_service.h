@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,17 +34,21 @@ class FakeService final : public sessiond::Service {
   }
   void reload(OnReloaded done) override { done(reload_outcome); }
 
+  // The proxy obeys a drain at once.
   void step(const sessiond::Event &event) {
     sessiond::Actions actions;
     core_.step(event, time.now(), actions);
+    std::optional<int64_t> drain;
     for (sessiond::Action &action : actions) {
       if (auto *send = std::get_if<sessiond::Send>(&action)) {
+        if (const auto *order = std::get_if<link::Drain>(&send->message)) drain = order->token;
         sent.push_back(std::move(send->message));
       } else if (const auto *done = std::get_if<sessiond::CommandDone>(&action)) {
         const auto callback = waiting_.extract(done->token);
         if (!callback.empty()) callback.mapped()(*done);
       }
     }
+    if (drain) from_proxy(link::Obeyed{*drain});
   }
   void tick(Millis by) {
     time.advance(by);
