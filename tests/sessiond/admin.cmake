@@ -2,7 +2,7 @@
 hf_test(admin_commands_test sessiond/admin_commands_test.cpp LINK hf_sessiond_admin)
 hf_test(admin_servers_test sessiond/admin_servers_test.cpp LINK hf_sessiond_admin)
 hf_test(session_explain_test sessiond/session_explain_test.cpp LINK hf_sessiond_admin)
-hf_test(admin_server_test sessiond/admin_server_test.cpp LINK hf_sessiond_admin)
+hf_test(admin_server_test sessiond/admin_server_test.cpp OPTIMISED LINK hf_sessiond_admin)
 hf_test(http_api_test sessiond/http_api_test.cpp LINK hf_sessiond_http)
 hf_test(http_head_test sessiond/http_head_test.cpp LINK hf_sessiond_http)
 hf_test(http_routes_test sessiond/http_routes_test.cpp LINK hf_sessiond_http)
