@@ -4,7 +4,8 @@
 #   scripts/test.sh [all | unit | sim | e2e | real | asan | fuzz | tsan | lint]
 #
 #   all   everything below in one CTest run over the three builds (default; .ci/run runs this)
-#         but not the label bench, which needs a quiet machine and minutes: scripts/bench.sh
+#         but neither the label bench, which needs a quiet machine and minutes (scripts/bench.sh),
+#         nor soak (scripts/soak.sh; ctest -L soak does every fault once)
 #   unit  sim  e2e  real   that label of the release build; sim = seeded failure histories,
 #         real = official MCP SDKs and servers
 #   asan  unit, sim, e2e and fuzz tests under clang's address and undefined-behaviour sanitizers
@@ -58,7 +59,7 @@ case $mode in
     build asan
     build tsan worker_tests
     write_combined_tests
-    run_tests build/all -LE '^bench$'
+    run_tests build/all -LE '^(bench|soak)$'
     ;;
   lint)
     configure release

@@ -74,7 +74,7 @@ if(TARGET holdfast-proxy AND HF_PYTHON3 AND HOLDFAST_TESTS AND NOT HOLDFAST_SANI
   add_dependencies(soak_tools mcp-mock mcp-load)
   add_test(NAME soak_each COMMAND ${HF_PYTHON3} ${CMAKE_CURRENT_SOURCE_DIR}/soak/soak.py --each
            --minutes 0.3 --seed 5 --bin ${CMAKE_BINARY_DIR}/bin)
-  set_tests_properties(soak_each PROPERTIES LABELS e2e TIMEOUT 240)
+  set_tests_properties(soak_each PROPERTIES LABELS soak TIMEOUT 240)
 endif()
 
 # scripts/run.sh, with the programs of this build.
