@@ -23,18 +23,16 @@ std::string key_of(const SocketAddress &peer) {
 }  // namespace
 
 AddressLimit::Place AddressLimit::enter(const SocketAddress &peer, unsigned max) {
-  std::string key = key_of(peer);
   const std::lock_guard lock(mutex_);
-  unsigned &count = counts_[key];  // one that is full is there already
-  if (count >= max) return {};
-  ++count;
-  return {*this, std::move(key)};
+  Counts::value_type &counted = *counts_.try_emplace(key_of(peer)).first;  // a full one is there
+  if (counted.second >= max) return {};
+  ++counted.second;
+  return {*this, counted};
 }
 
-void AddressLimit::leave(const std::string &key) {
+void AddressLimit::leave(Counts::value_type &counted) {
   const std::lock_guard lock(mutex_);
-  const auto at = counts_.find(key);
-  if (at != counts_.end() && --at->second == 0) counts_.erase(at);
+  if (--counted.second == 0) counts_.erase(counts_.find(counted.first));
 }
 
 size_t AddressLimit::addresses_count() const {

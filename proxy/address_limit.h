@@ -16,28 +16,31 @@
 namespace holdfast::proxy {
 
 class AddressLimit {
+  // Keyed hashing: clients choose their addresses, at least those of IPv6.
+  using Counts = std::unordered_map<std::string, unsigned, KeyedHash, std::equal_to<>>;
+
  public:
   // A connection's place; gives it back when it goes. Empty ones hold nothing.
   class Place {
    public:
     Place() = default;
     Place(Place &&other) noexcept
-        : limit_(std::exchange(other.limit_, nullptr)), key_(std::move(other.key_)) {}
+        : limit_(std::exchange(other.limit_, nullptr)), counted_(other.counted_) {}
     Place &operator=(Place &&other) noexcept {
       std::swap(limit_, other.limit_);
-      std::swap(key_, other.key_);
+      std::swap(counted_, other.counted_);
       return *this;
     }
     ~Place() {
-      if (limit_ != nullptr) limit_->leave(key_);
+      if (limit_ != nullptr) limit_->leave(*counted_);
     }
     explicit operator bool() const noexcept { return limit_ != nullptr; }
 
    private:
     friend class AddressLimit;
-    Place(AddressLimit &limit, std::string key) : limit_(&limit), key_(std::move(key)) {}
-    AddressLimit *limit_ = nullptr;  // outlives every connection
-    std::string key_;
+    Place(AddressLimit &limit, Counts::value_type &counted) : limit_(&limit), counted_(&counted) {}
+    AddressLimit *limit_ = nullptr;          // outlives every connection
+    Counts::value_type *counted_ = nullptr;  // there as long as it counts a place
   };
 
   // A place for one more connection of this TCP peer, or an empty one when it has `max` already.
@@ -45,11 +48,10 @@ class AddressLimit {
   size_t addresses_count() const;
 
  private:
-  void leave(const std::string &key);
+  void leave(Counts::value_type &counted);
 
   mutable std::mutex mutex_;
-  // Keyed hashing: clients choose their addresses, at least those of IPv6.
-  std::unordered_map<std::string, unsigned, KeyedHash, std::equal_to<>> counts_;
+  Counts counts_;
 };
 
 }  // namespace holdfast::proxy

@@ -81,8 +81,7 @@ std::unique_ptr<BackendConn> BackendConn::dial(Worker &worker, BackendId backend
 
 BackendConn::BackendConn(Private, Worker &worker, BackendId backend, UniqueFd fd)
     : worker_(worker), stream_(std::move(fd)), backend_(backend), idle_max_(kIdleDefault) {
-  read_event_.reset(
-      event_new(worker.base(), stream_.fd(), EV_READ | EV_PERSIST, &on_readable_c, this));
+  read_event_.set(worker.base(), stream_.fd(), EV_READ | EV_PERSIST, &on_readable_c, this);
   worker_.count_backend_conn(1);
 }
 
@@ -96,7 +95,7 @@ void BackendConn::begin(BackendUser &user, http::Method method) {
   user_ = &user;
   method_ = method;
   expect_ = Expect::head;
-  parser_.reset();
+  part_.reset();
   request_sent_ = got_bytes_ = keep_alive_ = tainted_ = false;
   interim_count_ = 0;
   begun_at_bytes_ = output_.sent_bytes();
@@ -312,25 +311,26 @@ void BackendConn::parse(std::string_view bytes) {
 }
 
 void BackendConn::parse_head(std::string_view &bytes) {
-  const size_t had_bytes = head_bytes_.size();
-  if (had_bytes > 0) head_bytes_.append(bytes);
-  const std::string_view view = had_bytes > 0 ? std::string_view(head_bytes_) : bytes;
+  http::ResponseParser fresh;
+  http::ResponseParser &parser = part_ ? part_->parser : fresh;
+  const size_t had_bytes = part_ ? part_->bytes.size() : 0;
+  if (part_) part_->bytes.append(bytes);
+  const std::string_view view = part_ ? std::string_view(part_->bytes) : bytes;
   http::ResponseHead &head = worker_.scratch().response;
-  switch (parser_.parse(view, method_, head)) {
+  switch (parser.parse(view, method_, head)) {
     case http::HeadState::incomplete:
-      if (had_bytes == 0) head_bytes_.assign(bytes);
+      if (!part_) part_ = std::make_unique<PartOfHead>(PartOfHead{std::string(bytes), fresh});
       bytes = {};
       return;
     case http::HeadState::failed:
-      fail(BackendFault::malformed, parser_.error().reason);
+      fail(BackendFault::malformed, parser.error().reason);
       return;
     case http::HeadState::complete:
       break;
   }
-  bytes.remove_prefix(parser_.head_bytes() - had_bytes);
+  bytes.remove_prefix(parser.head_bytes() - had_bytes);
+  const std::unique_ptr<PartOfHead> whole = std::move(part_);  // what `head` views
   on_head(head);
-  parser_.reset();
-  std::string().swap(head_bytes_);
 }
 
 void BackendConn::on_head(const http::ResponseHead &head) {

@@ -16,6 +16,7 @@
 
 #include "common/clock.h"
 #include "common/ev_ptr.h"
+#include "common/own_event.h"
 #include "proxy/backend_directory.h"
 #include "proxy/http/body_decoder.h"
 #include "proxy/http/head_parser.h"
@@ -98,6 +99,10 @@ class BackendConn final : public Buried {
  private:
   enum class State : uint8_t { connecting, handshaking, busy, idle, dead };
   enum class Expect : uint8_t { head, body, nothing };
+  struct PartOfHead {
+    std::string bytes;
+    http::ResponseParser parser;  // how far it has looked into them
+  };
 
   void on_readable();
   void on_writable();
@@ -121,11 +126,10 @@ class BackendConn final : public Buried {
   BackendPool *pool_ = nullptr;  // while idle
   ByteStream stream_;
   Output output_;
-  EventPtr read_event_;
+  OwnEvent read_event_;
   EventPtr write_event_;
-  EventPtr again_event_;    // only with TLS: what it holds is read in the next turn
-  std::string head_bytes_;  // a head that came in pieces
-  http::ResponseParser parser_;
+  EventPtr again_event_;              // only with TLS: what it holds is read in the next turn
+  std::unique_ptr<PartOfHead> part_;  // while a head comes in pieces
   http::BodyDecoder body_;
   BackendId backend_;
   http::Method method_ = http::Method::get;

@@ -27,12 +27,11 @@ ClientConn::ClientConn(Worker &worker, UniqueFd fd, size_t listener, const Socke
       config_(worker.config()),
       stream_(std::move(fd)),
       timer_(worker.wheel(), *this),
-      peer_(peer),
       peer_ip_(peer.ip()),
-      listener_(listener) {
-  trusted_ = peer.is_unix() ? config_->trusts_unix_peers : config_->is_trusted_proxy(peer);
-  read_event_.reset(
-      event_new(worker.base(), stream_.fd(), EV_READ | EV_PERSIST, &on_readable_c, this));
+      listener_(static_cast<uint32_t>(listener)),
+      peer_port_(peer.port()) {
+  trusted_ = is_trusted(peer);
+  read_event_.set(worker.base(), stream_.fd(), EV_READ | EV_PERSIST, &on_readable_c, this);
   (void)event_add(read_event_.get(), nullptr);
   if (this->listener().tls) start_tls();
   due_ = worker.now() + config_->servers[this->listener().default_server].client_header_timeout;
@@ -71,9 +70,8 @@ void ClientConn::on_readable() {
   }
   if (stream_.writes_when_readable()) on_writable();
   const bool turn = !exchange_ || !exchange_->request_complete();
-  if (turn && paused_ == 0 && !input_.empty()) {  // woken for what had to wait
-    const std::string waited = std::move(input_);
-    input_.clear();
+  if (turn && paused_ == 0 && holds_input()) {  // woken for what had to wait
+    const std::string waited = take_input();
     process(waited);
   }
   Scratch &scratch = worker_.scratch();
@@ -89,11 +87,10 @@ void ClientConn::on_readable() {
       return;
     }
     worker_.counters().add(Counter::bytes_from_clients, static_cast<int64_t>(got.bytes));
-    if (input_.empty()) {
+    if (!holds_input()) {
       process({scratch.receive.data(), got.bytes});
     } else {
-      std::string joined = std::move(input_);
-      input_.clear();
+      std::string joined = take_input();
       joined.append(scratch.receive.data(), got.bytes);
       process(joined);
     }
@@ -158,18 +155,21 @@ void ClientConn::process(std::string_view bytes) {
 // False: nothing more can be done with these bytes now.
 bool ClientConn::parse_head(std::string_view &bytes) {
   http::RequestHead &head = worker_.scratch().request;
-  switch (parser_.parse(bytes, head)) {
+  http::RequestParser fresh;
+  http::RequestParser &parser = held_ ? held_->parser : fresh;
+  switch (parser.parse(bytes, head)) {
     case http::HeadState::incomplete:
+      if (!held_) held_ = std::make_unique<Held>(Held{{}, fresh});
       stash(bytes);
       return false;
     case http::HeadState::failed:
-      refuse_head();
+      refuse(parser.error().status, std::string(parser.error().reason) + "\n");
       return false;
     case http::HeadState::complete:
       break;
   }
-  const size_t head_bytes = parser_.head_bytes();
-  parser_.reset();
+  const size_t head_bytes = parser.head_bytes();
+  held_.reset();
   head_started_ = false;
   adopt_config();
   exchange_ = std::make_unique<Exchange>(worker_, *this);
@@ -181,9 +181,25 @@ bool ClientConn::parse_head(std::string_view &bytes) {
 }
 
 void ClientConn::stash(std::string_view bytes) {
-  input_.assign(bytes);
-  if (exchange_ && exchange_->request_complete() && input_.size() >= kPipelinedBytesMax)
+  if (!held_) held_ = std::make_unique<Held>();
+  held_->bytes.assign(bytes);
+  if (exchange_ && exchange_->request_complete() && bytes.size() >= kPipelinedBytesMax)
     set_pause(kPausedByPipeline, true);
+}
+
+// What waited; bytes that come after it go behind. REQUIRES: holds_input().
+std::string ClientConn::take_input() {
+  std::string bytes = std::move(held_->bytes);
+  if (held_->parser.started()) {
+    held_->bytes.clear();  // they are shown to it again, with more
+  } else {
+    held_.reset();
+  }
+  return bytes;
+}
+
+bool ClientConn::is_trusted(const SocketAddress &peer) const {
+  return peer.is_unix() ? config_->trusts_unix_peers : config_->is_trusted_proxy(peer);
 }
 
 // A reload took place since the last request: this one is served by the new configuration, if the
@@ -195,8 +211,10 @@ void ClientConn::adopt_config() {
     if (current->listeners[i].text != listener().text || current->listeners[i].tls != tls_)
       continue;
     config_ = current;
-    listener_ = i;
-    trusted_ = peer_.is_unix() ? config_->trusts_unix_peers : config_->is_trusted_proxy(peer_);
+    listener_ = static_cast<uint32_t>(i);
+    // What is no address is the name all Unix peers have.
+    const auto peer = SocketAddress::numeric(peer_ip_, peer_port_);
+    trusted_ = peer ? is_trusted(*peer) : config_->trusts_unix_peers;
     return;
   }
   closing_ = true;
@@ -208,7 +226,7 @@ void ClientConn::arm_for_input() {
   const MonoTime now = worker_.now();
   if (!exchange_) {
     body_due_ = body_total_due_ = MonoTime::max();
-    if (!input_.empty() && !head_started_ && parser_.started()) {
+    if (holds_input() && !head_started_ && held_->parser.started()) {
       head_started_ = true;
       due_ = now + config_->servers[listener().default_server].client_header_timeout;
       timer_.arm(due_);
@@ -255,11 +273,6 @@ void ClientConn::on_deadline(WheelTimer &) {
   }
   const MonoTime due = std::min({due_, body_due_, body_total_due_});
   if (due != MonoTime::max()) timer_.arm(due);
-}
-
-void ClientConn::refuse_head() {
-  const http::HeadError error = parser_.error();
-  refuse(error.status, std::string(error.reason) + "\n");
 }
 
 // Answers what never became a request, and ends the connection.
@@ -323,7 +336,7 @@ void ClientConn::on_writable() {
 
 void ClientConn::exchange_done(bool keep_alive) {
   exchange_over_ = true;
-  keep_alive_ = keep_alive && !closing_ && !(half_closed_ && input_.empty());
+  keep_alive_ = keep_alive && !closing_ && !(half_closed_ && !holds_input());
   if (!processing_) settle();
 }
 
@@ -342,7 +355,7 @@ void ClientConn::settle() {
   due_ = worker_.now() + server.keepalive_timeout;
   if (!timer_.armed() || timer_.due() > due_) timer_.arm(due_);
   // What already waits is taken up from the loop: no recursion from request to request.
-  if (!processing_ && !input_.empty()) event_active(read_event_.get(), EV_READ, 0);
+  if (!processing_ && holds_input()) event_active(read_event_.get(), EV_READ, 0);
 }
 
 void ClientConn::abort(bool reset) {
@@ -360,7 +373,7 @@ void ClientConn::abort(bool reset) {
 // RST.
 void ClientConn::linger() {
   if (state_ == State::gone) return;
-  std::string().swap(input_);
+  held_.reset();
   timer_.arm(worker_.now() + kLingerTime);
   if (output_.unsent_bytes() > 0) {
     state_ = State::flushing;
@@ -382,7 +395,7 @@ void ClientConn::discard() {
   for (;;) {
     const IoResult got = stream_.read(scratch.receive.data(), scratch.receive.size());
     if (got.status == IoStatus::would_block) return;
-    lingered_bytes_ += got.bytes;
+    lingered_bytes_ += static_cast<uint32_t>(got.bytes);  // of one read beyond its bound
     if (got.status != IoStatus::ok || lingered_bytes_ > kLingerBytesMax) {
       if (state_ == State::lingering || got.status == IoStatus::failed) {
         close(StreamReason::complete);
@@ -417,7 +430,7 @@ void ClientConn::set_edge_triggered(bool on) {
   read_event_.reset();
   write_event_.reset();
   const short flags = static_cast<short>(EV_READ | EV_PERSIST | (on ? EV_ET : 0));
-  read_event_.reset(event_new(worker_.base(), stream_.fd(), flags, &on_readable_c, this));
+  read_event_.set(worker_.base(), stream_.fd(), flags, &on_readable_c, this);
   (void)event_add(read_event_.get(), nullptr);
   if (writes) set_write_interest(true);
 }
@@ -451,7 +464,7 @@ void ClientConn::pause_reading(bool paused) {
     body_due_ = worker_.now() + config_->servers[listener().default_server].client_body_timeout;
   }
   set_pause(kPausedByExchange, paused);
-  if (was && paused_ == 0 && !input_.empty() && !processing_)
+  if (was && paused_ == 0 && holds_input() && !processing_)
     event_active(read_event_.get(), EV_READ, 0);
 }
 

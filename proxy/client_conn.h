@@ -14,6 +14,7 @@
 #include <string>
 
 #include "common/ev_ptr.h"
+#include "common/own_event.h"
 #include "proxy/address_limit.h"
 #include "proxy/config.h"
 #include "proxy/exchange.h"
@@ -41,9 +42,9 @@ class ClientConn final : public WheelTimer::User, public Buried {
 
   const std::shared_ptr<const Config> &config() const noexcept { return config_; }
   const Listener &listener() const noexcept { return config_->listeners[listener_]; }
-  const SocketAddress &peer() const noexcept { return peer_; }
   std::string_view peer_ip() const noexcept { return peer_ip_; }
-  bool trusted() const noexcept { return trusted_; }  // one of trusted_proxies
+  uint16_t peer_port() const noexcept { return peer_port_; }  // 0 for a Unix peer
+  bool trusted() const noexcept { return trusted_; }          // one of trusted_proxies
   bool tls() const noexcept { return tls_; }
   std::string_view scheme() const noexcept { return tls_ ? "https" : "http"; }
   // The name the client asked for in its handshake; empty without one, and without TLS.
@@ -70,6 +71,7 @@ class ClientConn final : public WheelTimer::User, public Buried {
   // Idle connections close now, busy ones after their answer.
   void close_when_idle();
   void hold(AddressLimit::Place place) { place_ = std::move(place); }  // while it lives
+  uint32_t place_in_worker = 0;  // index into Worker::clients_
   Exchange *exchange() noexcept { return exchange_.get(); }
 
   void on_deadline(WheelTimer &timer) override;
@@ -80,12 +82,20 @@ class ClientConn final : public WheelTimer::User, public Buried {
       1;  // reason bits: two pausers cannot un-pause each other
   static constexpr uint8_t kPausedByPipeline = 2;
 
+  // What has come and could not be used yet. Most requests come whole, and leave nothing to hold.
+  struct Held {
+    std::string bytes;
+    http::RequestParser parser;  // how far it has looked into them, where they begin a head
+  };
+
   void on_readable();
   void on_writable();
   void process(std::string_view bytes);
   bool parse_head(std::string_view &bytes);
   void stash(std::string_view bytes);
-  void refuse_head();
+  bool holds_input() const noexcept { return held_ && !held_->bytes.empty(); }
+  std::string take_input();
+  bool is_trusted(const SocketAddress &peer) const;
   void refuse(int status, std::string_view text);
   void start_tls();
   void on_read_failed(int sys_errno);
@@ -109,21 +119,20 @@ class ClientConn final : public WheelTimer::User, public Buried {
   std::shared_ptr<const Config> config_;
   ByteStream stream_;
   Output output_;
-  EventPtr read_event_;
+  OwnEvent read_event_;
   EventPtr write_event_;
   EventPtr again_event_;  // only with TLS: what it holds is read in the next turn
   std::unique_ptr<Exchange> exchange_;
-  std::string input_;  // what has come and could not be used yet
+  std::unique_ptr<Held> held_;
   WheelTimer timer_;
   MonoTime due_ = MonoTime::max();       // head, idle or linger deadline
   MonoTime body_due_ = MonoTime::max();  // without progress
   MonoTime body_total_due_ = MonoTime::max();
-  http::RequestParser parser_;
-  SocketAddress peer_;
   AddressLimit::Place place_;
   std::string peer_ip_;
-  size_t listener_;
-  size_t lingered_bytes_ = 0;
+  uint32_t listener_;
+  uint32_t lingered_bytes_ = 0;
+  uint16_t peer_port_ = 0;
   State state_ = State::open;
   uint8_t paused_ = 0;
   bool trusted_ = false;

@@ -35,6 +35,7 @@
 #include "proxy/recovery_call.h"
 #include "proxy/rpc_answer.h"
 #include "proxy/session_registry.h"
+#include "proxy/session_text.h"
 #include "proxy/worker_mailbox.h"
 
 namespace holdfast::proxy {
@@ -191,7 +192,7 @@ class Exchange final : public BackendUser,
   bool identified(size_t more_bytes) const;
   ExchangeRef ref() const noexcept;
   SessionKeyView key() const noexcept {
-    return {session_, view_.key_hash};
+    return {session_.view(), view_.key_hash};
   }  // REQUIRES: in_session_
 
   // exchange_recovery.cpp
@@ -326,7 +327,7 @@ class Exchange final : public BackendUser,
   std::unique_ptr<struct ExchangeUnopened> unopened_;  // a legacy stream without a session
   std::unique_ptr<struct ExchangeRecovery> recovery_;  // only with session_recovery
   std::unique_ptr<struct ExchangeLog> log_;            // only where an access log is on
-  std::string session_;                                // our id; empty without a session
+  SessionText session_;                                // our id; empty without a session
   std::string request_id_;                             // raw JSON-RPC id, for errors
   std::string user_;
   std::string resend_;  // the request, while it may be sent again

@@ -40,7 +40,7 @@ void Exchange::refuse(int status, std::string_view message, std::string_view ext
     return;
   }
   if (phase_ == Phase::admitting) {  // nobody waits for the answer any more
-    worker_.control().cancel_admit(session_, ref());
+    worker_.control().cancel_admit(session_.str(), ref());
     session_.clear();
   }
   if (admitted_) release(ReleaseReason::client_gone);
@@ -291,7 +291,7 @@ void Exchange::on_stop() {
                        (method_ == http::Method::get || kind_ == Kind::listen);
   if (!endless || client_ == nullptr) return;
   // The clients of one proxy must not all come back in the same moment.
-  const uint64_t chance = keyed_hash(session_ + std::to_string(id_));
+  const uint64_t chance = keyed_hash(session_.str() + std::to_string(id_));
   const Millis after = kComeBackMin + Millis{chance % kComeBackSpreadMs};
   finish_stream(StreamReason::shutdown, kind_ == Kind::listen
                                             ? message_event(listen_result(request_id_))
@@ -304,7 +304,7 @@ bool Exchange::on_client_gone(StreamReason reason) {
   chunk_open_ = false;
   if (phase_ == Phase::done) return false;
   if (phase_ == Phase::admitting) {
-    worker_.control().cancel_admit(session_, ref());
+    worker_.control().cancel_admit(session_.str(), ref());
     session_.clear();
   }
   write_due_ = heartbeat_due_ = early_due_ = stream_due_ = peer_due_ = MonoTime::max();
@@ -357,7 +357,7 @@ void Exchange::complete() {
   park_backend();
   finished(end_reason_);
   if (client_ == nullptr) {
-    worker_.registry().on_response(session_, request_id_);
+    worker_.registry().on_response(session_.view(), request_id_);
     worker_.retire(id_);
   } else {
     client_->exchange_done(keep_alive_ && request_complete_);
@@ -393,12 +393,13 @@ void Exchange::finished(StreamReason reason) {
 void Exchange::report_closed(StreamReason reason, Millis idle) {
   if (!stream_opened_) return;
   stream_opened_ = false;
-  worker_.control().report(link::Closed{session_, static_cast<int64_t>(id_), reason, idle.count(),
-                                        static_cast<int64_t>(body_bytes_)});
+  worker_.control().report(link::Closed{session_.str(), static_cast<int64_t>(id_), reason,
+                                        idle.count(), static_cast<int64_t>(body_bytes_)});
   worker_.counters().add(Counter::streams_open, -1);
   worker_.counters().add(Counter::stream_bytes, static_cast<int64_t>(body_bytes_));
   log_info("event=stream_closed session={} kind={} reason={} idle_ms={} bytes={}",
-           handle_of(session_), to_word(stream_kind_), to_word(reason), idle.count(), body_bytes_);
+           handle_of(session_.view()), to_word(stream_kind_), to_word(reason), idle.count(),
+           body_bytes_);
 }
 
 // The backend's answer is complete: its connection may serve others.

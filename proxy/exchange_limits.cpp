@@ -108,11 +108,11 @@ void Exchange::end_stream(StreamReason reason) {
     return;
   }
   if (!stream_opened_) {  // those that are reported are logged with that
-    log_info("event=stream_limit session={} reason={} bytes={}", handle_of(session_),
+    log_info("event=stream_limit session={} reason={} bytes={}", handle_of(session_.view()),
              to_word(reason), body_bytes_);
   }
   // A legacy stream whose first POST asks for a slot.
-  if (phase_ == Phase::admitting) worker_.control().cancel_admit(session_, ref());
+  if (phase_ == Phase::admitting) worker_.control().cancel_admit(session_.str(), ref());
   phase_ = Phase::answered;  // nothing this exchange waits for is of use any more
   const std::string_view why = reason == StreamReason::stream_timeout
                                    ? "the stream was ended by stream_timeout"

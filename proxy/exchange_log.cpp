@@ -32,7 +32,7 @@ void Exchange::write_log(std::string_view event) {
   record.event = event;
   record.remote_addr = log_->remote_addr;
   record.user = user_;
-  record.session = session_;
+  record.session = session_.view();
   record.transport = kind_ == Kind::legacy_open || kind_ == Kind::legacy_post ? "sse"
                      : kind_ == Kind::listen                                  ? "listen"
                      : !session_.empty()                                      ? "streamable"

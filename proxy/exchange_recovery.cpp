@@ -293,7 +293,7 @@ bool Exchange::recover_elsewhere(bool unsent) {
 
 void Exchange::start_recovery(BackendId to, RecoveryPlan plan) {
   RecoveryOrder order;
-  order.session = session_;
+  order.session = session_.view();
   order.backend = to;
   order.heads = recovery_heads(plan.target);
   order.plan = std::move(plan);
@@ -367,7 +367,7 @@ void Exchange::on_recovery(const RecoveryDone &done) {
 // Once more, and only once: the session lives elsewhere now.
 void Exchange::resend() {
   if (!worker_.registry().look(key(), view_)) {
-    refusal_reason_ = public_word(worker_.registry().why_ended(session_, user_));
+    refusal_reason_ = public_word(worker_.registry().why_ended(session_.view(), user_));
     phase_ = Phase::forwarding;
     refuse_session_not_found();
     return;

@@ -117,6 +117,8 @@ void Exchange::begin_event_stream(const http::ResponseHead &head) {
   }
   head_due_ = MonoTime::max();
   if (scanner_) worker_.give_scanner(std::move(scanner_));
+  // An idle stream would keep its bytes; a recovery asks for the new one.
+  if (!view_.recovers) std::string().swap(view_.backend_session);
   scan_events_ = kind_ == Kind::session || kind_ == Kind::initialize;
   watch_stream();
   if (legacy_) hold_due_ = worker_.now() + kLegacyHoldMax;
@@ -150,7 +152,7 @@ void Exchange::send_client_head(const http::ResponseHead &head) {
   const bool has_id = head.fields.find(http::FieldId::mcp_session_id) != nullptr;
   const bool ours = kind_ == Kind::session || (kind_ == Kind::initialize && !session_.empty());
   how.session_rule = has_id && ours ? http::SessionIdRule::replace : http::SessionIdRule::drop;
-  how.session_id = session_;
+  how.session_id = session_.view();
   const std::string ttl = session_ttl();
   const http::ExtraField ttl_field{"Holdfast-Session-Ttl", ttl};
   if (!ttl.empty()) how.set = {&ttl_field, 1};

@@ -122,7 +122,7 @@ void Exchange::enter_session(Kind kind, std::string_view session, const http::Re
     const Transport transport = kind == Kind::legacy_post ? Transport::sse : Transport::streamable;
     // The client of a legacy session that has not been initialized takes it for an earlier one.
     const bool stray = view_.awaits_initialize && !initializes();
-    session_ = session;
+    session_.assign(session);
     in_session_ = true;
     if (view_.transport != transport || stray) {  // an id of another transport is not this one's
       (void)leave_session(SessionRegistry::Finish::answered);  // ignoring: it never was on it
@@ -167,9 +167,9 @@ void Exchange::classify() {
 }
 
 void Exchange::ask_admission(const http::RequestHead &head, Transport transport) {
-  if (!unopened_) session_ = mint_session_id();
+  if (!unopened_) session_.assign(mint_session_id());
   opening_ = std::make_unique<SessionIdentity>();
-  opening_->id = session_;
+  opening_->id = session_.view();
   opening_->user = user_;
   opening_->policy = settings_->session_policy;
   opening_->transport = transport;
@@ -194,7 +194,7 @@ void Exchange::ask_admission(const http::RequestHead &head, Transport transport)
   }
   asked_ = true;
   link::Admit request;
-  request.session = session_;
+  request.session = session_.view();
   request.user = user_;
   request.policy = opening_->policy;
   request.transport = transport;
@@ -259,7 +259,7 @@ link::ToSessiond Exchange::word_of_opening() const {
     return link::Snapshot{std::move(record)};
   }
   link::Bound bound;
-  bound.session = session_;
+  bound.session = session_.view();
   bound.backend = worker_.backends().at(view_.backend).name;
   bound.backend_session = opening_->backend_session;
   bound.target = opening_->target;
@@ -272,13 +272,13 @@ bool Exchange::bind(std::string_view backend_session) {
   opening_->backend = view_.backend;
   opening_->backend_session = backend_session;
   link::ToSessiond word = word_of_opening();
-  const auto life = worker_.registry().bind(std::move(*opening_), persistent_, ref());
+  const auto life = worker_.registry().bind(*opening_, persistent_, ref());
   if (!life) {
     refuse_shared_session();
     return false;
   }
   view_.life = *life;
-  view_.key_hash = keyed_hash(session_);
+  view_.key_hash = keyed_hash(session_.view());
   opening_.reset();
   admitted_ = false;
   in_session_ = true;
@@ -313,7 +313,7 @@ void Exchange::refuse_shared_session() {
 void Exchange::release(ReleaseReason reason) {
   admitted_ = false;
   opening_.reset();
-  if (asked_) worker_.control().report(link::Released{session_, reason});
+  if (asked_) worker_.control().report(link::Released{session_.str(), reason});
   if (!unopened_) session_.clear();  // its client has the id already
 }
 
@@ -333,7 +333,7 @@ void Exchange::report_opened() {
   opened_due_ = MonoTime::max();
   stream_opened_ = true;
   worker_.counters().add(Counter::streams_open);
-  worker_.control().report(link::Opened{session_, static_cast<int64_t>(id_), stream_kind_});
+  worker_.control().report(link::Opened{session_.str(), static_cast<int64_t>(id_), stream_kind_});
 }
 
 // The head of an answer to something that may open a session.
@@ -380,7 +380,7 @@ void Exchange::session_answered(const http::ResponseHead &head) {
 // Ends our session; the registry forgets it, everybody else on it is finished by the control
 // thread.
 void Exchange::end_session(EndReason reason) {
-  std::optional<EndedSession> ended = worker_.registry().end(session_, reason);
+  std::optional<EndedSession> ended = worker_.registry().end(session_.view(), reason);
   in_session_ = false;
   if (!ended) return;
   auto &others = ended->exchanges;
@@ -434,7 +434,7 @@ void Exchange::on_endpoint_event(size_t end) {
     legacy_->held.erase(0, end);
     opened();
   } else {
-    legacy_->held.replace(0, end, mcp::endpoint_event(legacy_->path, session_));
+    legacy_->held.replace(0, end, mcp::endpoint_event(legacy_->path, session_.view()));
   }
 }
 

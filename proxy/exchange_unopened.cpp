@@ -79,13 +79,13 @@ void Exchange::begin_unopened(const http::RequestHead &head) {
            "5");
     return;
   }
-  session_ = mint_session_id();
+  session_.assign(mint_session_id());
   unopened_ = std::make_unique<ExchangeUnopened>();
-  unopened_->place = worker_.legacy_streams().enter(session_, user_, ref());
+  unopened_->place = worker_.legacy_streams().enter(session_.str(), user_, ref());
   worker_.counters().add(Counter::legacy_streams_waiting);
   phase_ = Phase::unopened;
   begin_own_stream();
-  const std::string endpoint = mcp::endpoint_event(head.path, session_);
+  const std::string endpoint = mcp::endpoint_event(head.path, session_.view());
   add_client_data(endpoint);
   flush_client();
   rearm();
@@ -225,7 +225,7 @@ void Exchange::tell_waiters(const LegacyOpened &outcome) {
 
 void Exchange::end_unopened(const LegacyOpened &outcome) {
   if (admitted_) release(ReleaseReason::client_gone);
-  if (opening_) worker_.control().cancel_admit(session_, ref());  // still asked for
+  if (opening_) worker_.control().cancel_admit(session_.str(), ref());  // still asked for
   opening_.reset();
   tell_waiters(outcome);
   worker_.counters().add(Counter::legacy_streams_waiting, -1);

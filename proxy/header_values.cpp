@@ -39,7 +39,7 @@ std::string variable_value(Variable variable, const std::string &text,
     case Variable::remote_addr:
       return std::string(context.client.peer_ip());
     case Variable::remote_port:
-      return std::to_string(context.client.peer().port());
+      return std::to_string(context.client.peer_port());
     case Variable::request_method:
       return std::string(context.head.method_name);
     case Variable::request_uri:

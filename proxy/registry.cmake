@@ -5,6 +5,7 @@ hf_library(hf_proxy_registry
   backend_directory.cpp
   backend_ping.cpp
   backend_stats.cpp
+  packed_identity.cpp
   server_orders.cpp
   session_record.cpp
   session_recovery.cpp

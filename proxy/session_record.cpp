@@ -7,9 +7,9 @@
 
 namespace holdfast::proxy {
 
-SessionRecord::SessionRecord(SessionIdentity identity_in, bool persistent_in, MonoTime created,
-                             MonoTime last_activity)
-    : identity(std::move(identity_in)),
+SessionRecord::SessionRecord(const SessionIdentity &identity_in, bool persistent_in,
+                             MonoTime created, MonoTime last_activity)
+    : identity(identity_in),
       persistent(persistent_in),
       created_(created),
       last_activity_(last_activity),
@@ -22,7 +22,7 @@ void SessionRecord::begin(ExchangeRef exchange, bool expects_messages) {
 
 void SessionRecord::begin_opening(ExchangeRef exchange) {
   running_.push_back({exchange, Running::Hold::none, false, true});
-  requests_ += requests_at_start(identity.transport);
+  requests_ += requests_at_start(identity.transport());
 }
 
 Running *SessionRecord::find(ExchangeRef exchange) {
@@ -60,7 +60,7 @@ bool SessionRecord::note(const mcp::RpcMessage &message, ExchangeRef exchange,
   if (counts) touch(now);
   if (message.is_request()) {
     Pending pending{keyed_hash(message.id), exchange, Pending::kWhileExchangeRuns, counts};
-    if (identity.transport == Transport::sse) pending.id = message.id;
+    if (identity.transport() == Transport::sse) pending.id = message.id;
     add_pending(std::move(pending), now);
   } else if (message.method == "notifications/cancelled" && !message.request_id.empty()) {
     bool counted = false;  // a request given up has no complete answer, so the clock stays
@@ -102,7 +102,7 @@ bool SessionRecord::on_response(std::string_view raw_id, MonoTime now) {
 
 bool SessionRecord::on_event(const ActivityRules &rules, MonoTime now) {
   // A listen stream is made of nothing but notifications: they are its activity under any policy.
-  if (!rules.counts_events() && identity.transport != Transport::listen) return false;
+  if (!rules.counts_events() && identity.transport() != Transport::listen) return false;
   touch(now);
   return true;
 }

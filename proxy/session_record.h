@@ -15,6 +15,7 @@
 #include "common/clock.h"
 #include "proxy/activity_rules.h"
 #include "proxy/mcp/rpc_scanner.h"
+#include "proxy/packed_identity.h"
 #include "proxy/session_registry.h"
 #include "proxy/session_upkeep.h"
 
@@ -58,7 +59,7 @@ class SessionRecord {
   static constexpr size_t kPendingMax = 1024;
   static constexpr uint32_t kClean = UINT32_MAX;
 
-  SessionRecord(SessionIdentity identity_in, bool persistent_in, MonoTime created,
+  SessionRecord(const SessionIdentity &identity_in, bool persistent_in, MonoTime created,
                 MonoTime last_activity);
 
   // ---- exchanges; every function that returns bool says whether clock, count or flight moved ----
@@ -80,7 +81,7 @@ class SessionRecord {
   int64_t in_flight(MonoTime now) const;
   int64_t streams() const;
   int64_t requests() const { return requests_; }
-  bool awaits_initialize() const { return identity.initialize_first && !initialized_; }
+  bool awaits_initialize() const { return identity.initialize_first() && !initialized_; }
   // When the first request without an exchange stops being in flight by itself; kWhileExchangeRuns
   // when there is none.
   MonoTime next_expiry() const;
@@ -102,7 +103,7 @@ class SessionRecord {
   BackendPing *ping() const { return upkeep ? upkeep->ping.get() : nullptr; }
   SessionRecovery *recovery() const { return upkeep ? upkeep->recovery.get() : nullptr; }
 
-  SessionIdentity identity;               // its `id` is empty: the id is the key of the shard's map
+  PackedIdentity identity;                // the key of the shard's map views its id
   std::unique_ptr<SessionUpkeep> upkeep;  // null in locations that ask for nothing of it
   uint32_t policy = 0;                    // index into the shard's rules
   uint32_t dirty_at = kClean;             // index into Shard::dirty

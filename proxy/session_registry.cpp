@@ -16,19 +16,19 @@ Millis told_age(int64_t age_ms) {
 
 }  // namespace
 
-link::Record told(const SessionIdentity &who, const BackendDirectory &backends) {
+link::Record told(SessionIdentity who, const BackendDirectory &backends) {
   link::Record row;
-  row.session = who.id;
-  row.user = who.user;
-  row.policy = who.policy;
+  row.session = std::move(who.id);
+  row.user = std::move(who.user);
+  row.policy = std::move(who.policy);
   row.transport = who.transport;
   if (who.backend != kNoBackend) row.backend = backends.at(who.backend).name;
-  row.backend_session = who.backend_session;
-  row.target = who.target;
+  row.backend_session = std::move(who.backend_session);
+  row.target = std::move(who.target);
   row.requests = requests_at_start(who.transport);
-  row.peer = who.peer;
-  row.client_name = who.client_name;
-  row.client_version = who.client_version;
+  row.peer = std::move(who.peer);
+  row.client_name = std::move(who.client_name);
+  row.client_version = std::move(who.client_version);
   return row;
 }
 
@@ -52,7 +52,7 @@ bool SessionRegistry::begin(const SessionKeyView &key, std::string_view user, Ex
   Shard &shard = shard_of(key.hash);
   const std::lock_guard lock(shard.mutex);
   SessionRecord *record = shard.find(key);
-  if (record == nullptr || !equal_constant_time(record->identity.user, user)) return false;
+  if (record == nullptr || !equal_constant_time(record->identity.user(), user)) return false;
   record->begin(exchange, expects_messages);
   if (BackendPing *const ping = record->ping(); ping != nullptr && expects_messages)
     ping->used(clock_.now());
@@ -65,7 +65,7 @@ bool SessionRegistry::knows(std::string_view session, std::string_view user) con
   Shard &shard = shard_of(key.hash);
   const std::lock_guard lock(shard.mutex);
   const SessionRecord *record = shard.find(key);
-  return record != nullptr && equal_constant_time(record->identity.user, user);
+  return record != nullptr && equal_constant_time(record->identity.user(), user);
 }
 
 void SessionRegistry::classify(const SessionKeyView &key, ExchangeRef exchange,
@@ -123,31 +123,30 @@ std::vector<std::string> SessionRegistry::calls_in_flight(const SessionKeyView &
   return record != nullptr ? record->calls_in_flight(clock_.now()) : std::vector<std::string>();
 }
 
-std::optional<SessionLife> SessionRegistry::bind(SessionIdentity identity, bool persistent,
+std::optional<SessionLife> SessionRegistry::bind(const SessionIdentity &identity, bool persistent,
                                                  ExchangeRef exchange) {
   const MonoTime now = clock_.now();
-  SessionRecord record(std::move(identity), persistent, now, now);
+  SessionRecord record(identity, persistent, now, now);
   record.begin_opening(exchange);
   return add(std::move(record));
 }
 
 // The one door in.
 std::optional<SessionLife> SessionRegistry::add(SessionRecord record) {
-  const SessionIdentity &who = record.identity;
-  if (!claims_.claim(who.backend, who.backend_session, who.user)) return std::nullopt;
-  SessionKey key(std::move(record.identity.id));
-  record.identity.id.clear();
-  if (record.identity.transport == Transport::listen) events_may_count_ = true;
+  const PackedIdentity &who = record.identity;
+  if (!claims_.claim(who.backend(), who.backend_session(), who.user())) return std::nullopt;
+  const SessionKeyView key(who.id());
+  if (who.transport() == Transport::listen) events_may_count_ = true;
   Shard &shard = shard_of(key.hash);
   const std::lock_guard lock(shard.mutex);
-  record.policy = shard.rules_index(record.identity.policy);
+  record.policy = shard.rules_index(who.policy());
   const ActivityRules &rules = shard.rules_of(record);
   record.pinned = record.persistent != rules.persistent();
   const SessionLife life{record.persistent, rules.timeout()};
-  const BackendId backend = who.backend;
-  if (!shard.sessions.try_emplace(std::move(key), std::move(record)).second) {
+  const BackendId backend = who.backend();
+  if (!shard.sessions.try_emplace(key, std::move(record)).second) {
     // try_emplace has moved nothing.
-    claims_.release(who.backend, who.backend_session, who.user);
+    claims_.release(who.backend(), who.backend_session(), who.user());
     return std::nullopt;
   }
   count_at_backend(backend, 1);
@@ -166,8 +165,8 @@ std::optional<EndedSession> SessionRegistry::end(std::string_view session, EndRe
   const std::lock_guard lock(shard.mutex);
   const auto at = shard.sessions.find(key);
   if (at == shard.sessions.end()) return std::nullopt;
-  if (!user.empty() && !equal_constant_time(at->second.identity.user, user)) return std::nullopt;
-  count_at_backend(at->second.identity.backend, -1);
+  if (!user.empty() && !equal_constant_time(at->second.identity.user(), user)) return std::nullopt;
+  count_at_backend(at->second.identity.backend(), -1);
   return shard.take(at, reason, clock_.now());
 }
 
@@ -196,7 +195,7 @@ std::variant<EndedSession, StillAlive, UnknownSession> SessionRegistry::drop_if_
     return StillAlive{record.idle(now), record.in_flight(now), record.unused_for(now),
                       record.used()};
   }
-  count_at_backend(record.identity.backend, -1);
+  count_at_backend(record.identity.backend(), -1);
   return shard.take(at, reason, now);
 }
 
@@ -231,7 +230,7 @@ void SessionRegistry::set_policies(std::vector<link::PolicyInfo> policies) {
     const std::lock_guard lock(shard.mutex);
     shard.rules = rules;
     for (auto &[key, record] : shard.sessions) {
-      record.policy = shard.rules_index(record.identity.policy);
+      record.policy = shard.rules_index(record.identity.policy());
       if (!record.pinned) record.persistent = shard.rules_of(record).persistent();
     }
   }
@@ -259,8 +258,8 @@ void SessionRegistry::collect_activity(size_t max, std::vector<link::ActivityEnt
       Shard::Entry &entry = *shard.dirty.back();
       shard.unmark_dirty(entry);
       const SessionRecord &record = entry.second;
-      out.push_back(
-          {entry.first.id, record.idle(now).count(), record.in_flight(now), record.requests()});
+      out.push_back({std::string(entry.first.id), record.idle(now).count(), record.in_flight(now),
+                     record.requests()});
     }
     if (shard.dirty.empty()) next_dirty_shard_ = (next_dirty_shard_ + 1) % kShards;
   }
@@ -271,7 +270,7 @@ size_t SessionRegistry::ids(size_t cursor, std::vector<std::string> &out) const 
   const Shard &shard = (*shards_)[cursor];
   const std::lock_guard lock(shard.mutex);
   out.reserve(out.size() + shard.sessions.size());
-  for (const auto &[key, record] : shard.sessions) out.push_back(key.id);
+  for (const auto &[key, record] : shard.sessions) out.emplace_back(key.id);
   return cursor + 1 == kShards ? kEnd : cursor + 1;
 }
 
@@ -284,8 +283,7 @@ std::optional<link::Record> SessionRegistry::record(std::string_view session,
   if (at == shard.sessions.end()) return std::nullopt;
   const SessionRecord &record = at->second;
   const MonoTime now = clock_.now();
-  link::Record row = told(record.identity, backends);
-  row.session = at->first.id;
+  link::Record row = told(record.identity.unpack(), backends);
   row.age_ms = record.age(now).count();
   row.idle_ms = record.idle(now).count();
   row.in_flight = record.in_flight(now);
@@ -303,8 +301,8 @@ std::vector<EndedSession> SessionRegistry::end_all(EndReason reason,
     const MonoTime now = clock_.now();
     for (auto at = shard.sessions.begin(); at != shard.sessions.end();) {
       const auto next = std::next(at);
-      if (!transport || at->second.identity.transport == *transport) {
-        count_at_backend(at->second.identity.backend, -1);
+      if (!transport || at->second.identity.transport() == *transport) {
+        count_at_backend(at->second.identity.backend(), -1);
         ended.push_back(shard.take(at, reason, now));
       }
       at = next;
@@ -323,7 +321,7 @@ RegistryCounts SessionRegistry::counts(bool by_user) const {
     for (const auto &[key, record] : shard.sessions) {
       const bool idle = record.idle(now) >= shard.rules_of(record).timeout();
       if (!idle || record.in_flight(now) > 0) ++counts.active;
-      if (by_user) ++users[record.identity.user];
+      if (by_user) ++users[std::string(record.identity.user())];
     }
   }
   counts.by_user.assign(users.begin(), users.end());

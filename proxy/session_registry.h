@@ -58,7 +58,7 @@ struct SessionIdentity {
 };
 
 // What sessiond is told of it: a record of a session that has only begun.
-link::Record told(const SessionIdentity &who, const BackendDirectory &backends);
+link::Record told(SessionIdentity who, const BackendDirectory &backends);
 
 // How long a session lives by itself: for ever, or until it has been idle for `timeout`.
 struct SessionLife {
@@ -110,7 +110,6 @@ struct RecoveredSession {
   std::vector<ExchangeRef> waiting;
   std::vector<ExchangeRef> streams;
 };
-
 // What is left to do when a session has ended: its running exchanges are to be finished, its
 // backend to be told. The registry has forgotten it already.
 struct EndedSession {
@@ -181,7 +180,8 @@ class SessionRegistry {
   // session it was given carries live sessions of another user; nothing was added.
   // The exchange that opened it is registered as with begin() (without expected messages;
   // classify() and add_stream() may follow) and must be finished.
-  std::optional<SessionLife> bind(SessionIdentity identity, bool persistent, ExchangeRef exchange);
+  std::optional<SessionLife> bind(const SessionIdentity &identity, bool persistent,
+                                  ExchangeRef exchange);
 
   // Why a session of this user is over; `unknown` when it never was, was another's, or it has been
   // forgotten: only so many ends are kept, and for so long.

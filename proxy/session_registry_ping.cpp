@@ -53,7 +53,8 @@ void SessionRegistry::take_due_pings(size_t share, size_t shares, size_t max,
       const bool wanted = due <= now && record.persistent && record.in_flight(now) == 0;
       if (wanted) {
         const SessionRecovery *const recovery = record.recovery();
-        out.push_back({entry.first.id, record.identity.backend, record.identity.backend_session,
+        out.push_back({std::string(entry.first.id), record.identity.backend(),
+                       std::string(record.identity.backend_session()),
                        recovery != nullptr ? recovery->generation() : 0, ping.terms().head,
                        ping.terms().version});
       }

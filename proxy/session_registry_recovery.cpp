@@ -51,7 +51,7 @@ SessionRecovery::Start SessionRegistry::start_recovery(const SessionKeyView &key
       key, [&](SessionRecovery &recovery, const SessionRecord &record) -> std::optional<Start> {
         const Start word = recovery.start(who, seen, clock_.now());
         if (word == Start::lead) {
-          plan = {record.identity.target, recovery.initialize(), *recovery.result(),
+          plan = {std::string(record.identity.target()), recovery.initialize(), *recovery.result(),
                   recovery.replays()};
         }
         return word;
@@ -65,15 +65,14 @@ std::optional<RecoveredSession> SessionRegistry::finish_recovery(const SessionKe
   return with_recovery(
       key,
       [&](SessionRecovery &recovery, SessionRecord &record) -> std::optional<RecoveredSession> {
-        SessionIdentity &who = record.identity;
+        PackedIdentity &who = record.identity;
         RecoveredSession recovered;
-        recovered.shared = !claims_.claim(backend, backend_session, who.user);
+        recovered.shared = !claims_.claim(backend, backend_session, who.user());
         if (recovered.shared) return recovered;
-        claims_.release(who.backend, who.backend_session, who.user);
-        count_at_backend(who.backend, -1);
+        claims_.release(who.backend(), who.backend_session(), who.user());
+        count_at_backend(who.backend(), -1);
         count_at_backend(backend, 1);
-        who.backend = backend;
-        who.backend_session = backend_session;
+        who.move_to(backend, backend_session);
         recovered.waiting = recovery.succeeded(clock_.now());
         recovered.generation = recovery.generation();
         recovered.streams = record.open_streams();
@@ -134,7 +133,7 @@ void SessionRegistry::stream_waits(const SessionKeyView &key) {
 WaitingStreams SessionRegistry::take_waiting_streams(const SessionKeyView &key) {
   return with_recovery(key, [](SessionRecovery &recovery, const SessionRecord &record) {
     const bool waiting = std::exchange(recovery.streams_wait, false);
-    return waiting ? WaitingStreams{record.identity.target, record.open_streams()}
+    return waiting ? WaitingStreams{std::string(record.identity.target()), record.open_streams()}
                    : WaitingStreams();
   });
 }

@@ -8,12 +8,12 @@ void SessionRegistry::Shard::show(const SessionRecord &record, uint64_t key_hash
                                   SessionView &out) const {
   const SessionRecovery *const recovery = record.recovery();
   out.key_hash = key_hash;
-  out.transport = record.identity.transport;
-  out.backend = record.identity.backend;
+  out.transport = record.identity.transport();
+  out.backend = record.identity.backend();
   out.streams = record.streams();
   out.awaits_initialize = record.awaits_initialize();
   out.life = {record.persistent, rules_of(record).timeout()};
-  out.backend_session.assign(record.identity.backend_session);
+  out.backend_session.assign(record.identity.backend_session());
   out.generation = recovery != nullptr ? recovery->generation() : 0;
   out.recovers = recovery != nullptr;
   const BackendPing *const ping = record.ping();
@@ -83,8 +83,7 @@ EndedSession SessionRegistry::Shard::take(Map::iterator at, EndReason reason, Mo
   unschedule_ping(*at);
   auto node = sessions.extract(at);
   SessionRecord &record = node.mapped();
-  EndedSession ended{std::move(record.identity), reason, record.idle(now), record.exchanges()};
-  ended.identity.id = std::move(node.key().id);
+  EndedSession ended{record.identity.unpack(), reason, record.idle(now), record.exchanges()};
   claims->release(ended.identity.backend, ended.identity.backend_session, ended.identity.user);
   recently_ended.add(node.key().hash, keyed_hash(ended.identity.user), reason, now);
   return ended;

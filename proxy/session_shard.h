@@ -22,7 +22,8 @@
 namespace holdfast::proxy {
 
 struct alignas(64) SessionRegistry::Shard {
-  using Map = std::unordered_map<SessionKey, SessionRecord, SessionKeyHash, SessionKeyEqual>;
+  // A key views the id in its own record, which has it in a block that moves do not move.
+  using Map = std::unordered_map<SessionKeyView, SessionRecord, SessionKeyHash, SessionKeyEqual>;
   using Entry = Map::value_type;  // stays where it is until it is erased
 
   mutable std::mutex mutex;

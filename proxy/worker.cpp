@@ -379,15 +379,18 @@ void Worker::add_client(UniqueFd fd, size_t listener, const SocketAddress &peer)
   }
   auto conn = std::make_unique<ClientConn>(*this, std::move(fd), listener, peer);
   conn->hold(std::move(place));
-  ClientConn *key = conn.get();
-  clients_.emplace(key, std::move(conn));
+  conn->place_in_worker = static_cast<uint32_t>(clients_.size());
+  clients_.push_back(std::move(conn));
 }
 
 void Worker::remove(ClientConn &conn) {
-  const auto at = clients_.find(&conn);
-  if (at == clients_.end()) return;
-  bury(std::move(at->second));
-  clients_.erase(at);
+  const size_t place = conn.place_in_worker;
+  bury(std::move(clients_[place]));
+  if (place + 1 < clients_.size()) {
+    clients_[place] = std::move(clients_.back());
+    clients_[place]->place_in_worker = conn.place_in_worker;
+  }
+  clients_.pop_back();
   connection_closed();
 }
 
@@ -508,12 +511,12 @@ void Worker::on_message(StopWorker &message) {
 
 // Streams that would never end by themselves end now, properly; calls in flight may finish.
 void Worker::stop_streams() {
-  std::vector<ClientConn *> conns;
-  conns.reserve(clients_.size());
-  for (const auto &[conn, owner] : clients_) conns.push_back(conn);
-  for (ClientConn *conn : conns) {
-    if (conn->exchange() != nullptr) conn->exchange()->on_stop();
-    if (clients_.find(conn) != clients_.end()) conn->close_when_idle();
+  // From the end: whoever goes leaves its place to one that has been seen already.
+  for (size_t i = clients_.size(); i > 0; --i) {
+    ClientConn &conn = *clients_[i - 1];
+    if (conn.exchange() != nullptr) conn.exchange()->on_stop();
+    const bool gone = i > clients_.size() || clients_[i - 1].get() != &conn;
+    if (!gone) conn.close_when_idle();
   }
 }
 

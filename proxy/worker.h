@@ -196,7 +196,7 @@ class Worker {
   std::vector<std::unique_ptr<BackendPool>> pools_;  // by BackendId
   std::unique_ptr<HealthChecker> checker_;           // on one worker of the process
   std::vector<std::unique_ptr<Acceptor>> acceptors_;
-  std::unordered_map<ClientConn *, std::unique_ptr<ClientConn>> clients_;
+  std::vector<std::unique_ptr<ClientConn>> clients_;  // ClientConn::place_in_worker
   std::unordered_map<uint64_t, std::unique_ptr<Exchange>> adopted_;
   std::unordered_map<BackendCall *, std::unique_ptr<BackendCall>> calls_;
   std::deque<DeleteAtBackend> calls_waiting_;

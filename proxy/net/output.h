@@ -3,6 +3,7 @@
 // arms and disarms write interest by what it returns. Worker thread only.
 #pragma once
 
+#include <memory>
 #include <span>
 #include <string>
 
@@ -15,7 +16,7 @@ class Output {
   enum class Status : uint8_t {
     sent,     // everything is in the kernel
     pending,  // a rest is kept: call flush() when writable
-    failed    // the connection is broken; errno in sys_errno()
+    failed    // the connection is broken
   };
 
   // Writes the pieces, after what is already waiting.
@@ -26,17 +27,19 @@ class Output {
 
   std::string take();  // the unsent bytes; empty afterwards
 
-  size_t unsent_bytes() const noexcept { return buffer_.size() - start_; }
+  size_t unsent_bytes() const noexcept { return rest_ ? rest_->bytes.size() - rest_->start : 0; }
   uint64_t sent_bytes() const noexcept { return sent_bytes_; }  // accepted by the kernel so far
-  int sys_errno() const noexcept { return sys_errno_; }
 
  private:
   void keep(std::span<const iovec> pieces, size_t skip_bytes);
 
-  std::string buffer_;
-  size_t start_ = 0;
+  struct Rest {
+    std::string bytes;
+    size_t start = 0;  // what stands before has been sent
+  };
+
+  std::unique_ptr<Rest> rest_;
   uint64_t sent_bytes_ = 0;
-  int sys_errno_ = 0;
 };
 
 }  // namespace holdfast::proxy

@@ -11,6 +11,7 @@ hf_test(worker_mailbox_test proxy/worker_mailbox_test.cpp LINK hf_proxy_registry
         WORKER)
 hf_test(registry_race_test proxy/registry_race_test.cpp LINK hf_proxy_registry
         WORKER)
+hf_test(packed_identity_test proxy/packed_identity_test.cpp LINK hf_proxy_registry)
 hf_test(admission_room_test proxy/admission_room_test.cpp LINK hf_proxy_control)
 hf_test(session_link_test proxy/session_link_test.cpp LINK hf_proxy_control)
 hf_test(control_test proxy/control_test.cpp LINK hf_proxy_control

@@ -149,13 +149,12 @@ HF_TEST(take_gives_exactly_what_the_kernel_has_not) {
   HF_EQ(output.flush(pair.stream), Status::sent);
 }
 
-HF_TEST(a_closed_reader_fails_the_write_and_names_the_errno) {
+HF_TEST(a_closed_reader_fails_the_write) {
   Pair pair;
   Output output;
   pair.reader.reset();
   const iovec all = piece("text");
   HF_EQ(output.write(pair.stream, {&all, 1}), Status::failed);
-  HF_EQ(output.sys_errno(), EPIPE);
   HF_EQ(output.sent_bytes(), uint64_t{0});
 }
 
@@ -167,7 +166,6 @@ HF_TEST(a_reader_that_closes_later_fails_the_flush) {
   HF_EQ(output.write(pair.stream, {&all, 1}), Status::pending);
   pair.reader.reset();
   HF_EQ(output.flush(pair.stream), Status::failed);
-  HF_CHECK(output.sys_errno() == EPIPE || output.sys_errno() == ECONNRESET);
 }
 
 // ---- Gather ----
@@ -247,7 +245,7 @@ int main() {
       HF_UNIT(flush_reports_pending_until_the_reader_has_made_room),
       HF_UNIT(held_bytes_wait_for_flush_and_come_first),
       HF_UNIT(take_gives_exactly_what_the_kernel_has_not),
-      HF_UNIT(a_closed_reader_fails_the_write_and_names_the_errno),
+      HF_UNIT(a_closed_reader_fails_the_write),
       HF_UNIT(a_reader_that_closes_later_fails_the_flush),
       HF_UNIT(a_gather_keeps_pieces_in_order_and_counts_their_bytes),
       HF_UNIT(few_bytes_are_packed_into_one_piece_and_many_are_not),
