@@ -2,6 +2,7 @@
 hf_library(hf_link
   admin_line.cpp
   json.cpp
+  json_doc.cpp
   json_writer.cpp
   line_codec.cpp
   link_messages.cpp

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <type_traits>
 
-#include "common/json.h"
+#include "common/json_doc.h"
 #include "common/json_writer.h"
 #include "common/link_tables.h"
 
@@ -111,107 +111,108 @@ std::string encode_any(const Any &message) {
 
 using Fault = const char *;
 constexpr Fault kFine = nullptr;
+using Kind = JsonNode::Kind;
 
 template <class T>
-Fault read_members(const json_t *from, T &into, std::string &where);
+Fault read_members(const JsonNode &from, T &into, std::string &where);
 
-Fault read(const json_t *from, std::string &into, const Rule &rule) {
-  if (!json_is_string(from)) return "is not a string";
-  const size_t bytes = json_string_length(from);
+Fault read(const JsonNode &from, std::string &into, const Rule &rule) {
+  if (from.kind != Kind::text) return "is not a string";
+  const size_t bytes = from.text.size();
   if (bytes < rule.bytes_min) return "is empty";
   if (bytes > rule.bytes_max) return "is too long";
-  into.assign(json_string_value(from), bytes);
+  into.assign(from.text);
   return kFine;
 }
 
-Fault read(const json_t *from, int64_t &into, const Rule &) {
-  if (!json_is_integer(from)) return "is not an integer";
-  const int64_t value = json_integer_value(from);
-  if (value < 0 || value > kLinkNumberMax) return "is out of range";
-  into = value;
+Fault read(const JsonNode &from, int64_t &into, const Rule &) {
+  if (from.kind != Kind::integer) return "is not an integer";
+  if (from.integer < 0 || from.integer > kLinkNumberMax) return "is out of range";
+  into = from.integer;
   return kFine;
 }
 
-Fault read(const json_t *from, bool &into, const Rule &) {
-  if (!json_is_boolean(from)) return "is not true or false";
-  into = json_is_true(from);
+Fault read(const JsonNode &from, bool &into, const Rule &) {
+  if (from.kind != Kind::boolean) return "is not true or false";
+  into = from.integer != 0;
   return kFine;
 }
 
 template <class E>
-requires std::is_enum_v<E> Fault read(const json_t *from, E &into, const Rule &) {
-  if (!json_is_string(from)) return "is not a string";
-  const auto value = from_word<E>({json_string_value(from), json_string_length(from)});
+requires std::is_enum_v<E> Fault read(const JsonNode &from, E &into, const Rule &) {
+  if (from.kind != Kind::text) return "is not a string";
+  const auto value = from_word<E>(from.text);
   if (!value) return "is not one of its words";
   into = *value;
   return kFine;
 }
 
 template <class T>
-Fault read(const json_t *from, std::optional<T> &into, const Rule &rule) {
+Fault read(const JsonNode &from, std::optional<T> &into, const Rule &rule) {
   return read(from, into.emplace(), rule);
 }
 
-Fault read(const json_t *from, ActivityEntry &into, const Rule &) {
-  if (!json_is_array(from)) return "has an entry that is not an array";
-  size_t at = 0;
+Fault read(const JsonNode &from, ActivityEntry &into, const Rule &) {
+  if (from.kind != Kind::array) return "has an entry that is not an array";
+  const JsonNode *value = from.first();
+  uint32_t left = from.count;
   Fault fault = kFine;
   each_row<ActivityEntry>([&](const auto &row) {
-    const json_t *value = json_array_get(from, at++);
-    if (fault == kFine) fault = read(value, into.*row.member, row.rule);
+    if (fault != kFine) return;
+    fault = left == 0 ? "is missing" : read(*value, into.*row.member, row.rule);
+    if (left > 0 && --left > 0) value = value->next();
   });
   return fault == kFine ? kFine : "has an entry that is not [id, idle_ms, in_flight, requests]";
 }
 
 template <class T>
 requires(std::is_same_v<T, PolicyInfo> || std::is_same_v<T, BackendInfo>) Fault
-    read(const json_t *from, T &into, const Rule &) {
-  if (!json_is_object(from)) return "has an entry that is not an object";
+    read(const JsonNode &from, T &into, const Rule &) {
+  if (from.kind != Kind::object) return "has an entry that is not an object";
   std::string where;
   return read_members(from, into, where) == kFine ? kFine : "has a malformed entry";
 }
 
-Fault read(const json_t *from, std::vector<std::pair<std::string, int64_t>> &into,
+Fault read(const JsonNode &from, std::vector<std::pair<std::string, int64_t>> &into,
            const Rule &rule) {
-  if (!json_is_object(from)) return "is not an object";
-  if (json_object_size(from) > rule.count_max) return "has too many members";
-  // jansson's iterators take a mutable object; nothing is changed.
-  auto *object = const_cast<json_t *>(from);  // NOLINT(cppcoreguidelines-pro-type-const-cast)
-  for (void *it = json_object_iter(object); it != nullptr; it = json_object_iter_next(object, it)) {
+  if (from.kind != Kind::object) return "is not an object";
+  if (from.count > rule.count_max) return "has too many members";
+  const JsonNode *at = from.first();
+  for (uint32_t i = 0; i < from.count; ++i, at = at->next()) {
     int64_t value = 0;
-    if (read(json_object_iter_value(it), value, rule) != kFine) return "has a malformed member";
-    into.emplace_back(json_object_iter_key(it), value);
+    if (read(*at, value, rule) != kFine) return "has a malformed member";
+    into.emplace_back(at->key, value);
   }
   return kFine;
 }
 
 template <class T>
-Fault read(const json_t *from, std::vector<T> &into, const Rule &rule) {
-  if (!json_is_array(from)) return "is not an array";
-  const size_t count = json_array_size(from);
-  if (count > rule.count_max) return "has too many entries";
-  into.resize(count);
-  for (size_t i = 0; i < count; ++i) {
-    if (const Fault fault = read(json_array_get(from, i), into[i], rule)) return fault;
+Fault read(const JsonNode &from, std::vector<T> &into, const Rule &rule) {
+  if (from.kind != Kind::array) return "is not an array";
+  if (from.count > rule.count_max) return "has too many entries";
+  into.resize(from.count);
+  const JsonNode *at = from.first();
+  for (uint32_t i = 0; i < from.count; ++i, at = at->next()) {
+    if (const Fault fault = read(*at, into[i], rule)) return fault;
   }
   return kFine;
 }
 
 template <class M, class T>
-Fault read_row(const json_t *from, M &into, const Field<M, T> &row, std::string &where) {
-  const json_t *value = json_object_get(from, row.name);
+Fault read_row(const JsonNode &from, M &into, const Field<M, T> &row, std::string &where) {
+  const JsonNode *const value = from.member(row.name);
   if (value == nullptr && row.rule.optional) return kFine;
   where = row.name;
   if (value == nullptr) return "is missing";
-  return read(value, into.*row.member, row.rule);
+  return read(*value, into.*row.member, row.rule);
 }
 template <class M, class T>
-Fault read_row(const json_t *from, M &into, const Inlined<M, T> &row, std::string &where) {
+Fault read_row(const JsonNode &from, M &into, const Inlined<M, T> &row, std::string &where) {
   return read_members(from, into.*row.member, where);
 }
 
 template <class T>
-Fault read_members(const json_t *from, T &into, std::string &where) {
+Fault read_members(const JsonNode &from, T &into, std::string &where) {
   Fault fault = kFine;
   each_row<T>([&](const auto &row) {
     if (fault == kFine) fault = read_row(from, into, row, where);
@@ -220,16 +221,16 @@ Fault read_members(const json_t *from, T &into, std::string &where) {
 }
 
 template <class Any, size_t I = 0>
-Result<Any> decode_as(const std::string &type, const json_t *object) {
+Result<Any> decode_as(std::string_view type, const JsonNode &object) {
   if constexpr (I == std::variant_size_v<Any>) {
-    return Error{Errc::not_found, 0, type};
+    return Error{Errc::not_found, 0, std::string(type)};
   } else {
     using M = std::variant_alternative_t<I, Any>;
     if (type != kWord<M>) return decode_as<Any, I + 1>(type, object);
     M message;
     std::string where;
     if (const Fault fault = read_members(object, message, where)) {
-      return Error{Errc::protocol, 0, type + ": \"" + where + "\" " + fault};
+      return Error{Errc::protocol, 0, std::string(type) + ": \"" + where + "\" " + fault};
     }
     return Any(std::in_place_index<I>, std::move(message));
   }
@@ -237,12 +238,14 @@ Result<Any> decode_as(const std::string &type, const json_t *object) {
 
 template <class Any>
 Result<Any> decode_any(std::string_view line) {
-  auto object = json_parse(line);
-  if (!object) return std::move(object).error();
-  if (!json_is_object(object->get())) return Error{Errc::protocol, 0, "not a JSON object"};
-  const auto type = json_get_text(object->get(), "t");
-  if (!type) return Error{Errc::protocol, 0, "\"t\" is missing or not a string"};
-  return decode_as<Any>(*type, object->get());
+  auto doc = JsonDoc::parse(line);
+  if (!doc) return std::move(doc).error();
+  const JsonNode &object = doc->root();
+  if (object.kind != Kind::object) return Error{Errc::protocol, 0, "not a JSON object"};
+  const JsonNode *const type = object.member("t");
+  if (type == nullptr || type->kind != Kind::text)
+    return Error{Errc::protocol, 0, "\"t\" is missing or not a string"};
+  return decode_as<Any>(type->text, object);
 }
 
 }  // namespace
