@@ -13,7 +13,8 @@ namespace holdfast {
 inline constexpr size_t kSessionIdChars = 32;
 inline constexpr size_t kHandleChars = 8;
 
-// A new id. Exits the process when the kernel gives no randomness: there is no safe way on.
+// A new id; it never begins with "-". Exits the process when the kernel gives no randomness: there
+// is no safe way on.
 std::string mint_session_id();
 
 // 64 random bits in lower-case hex, 16 characters: names one serving process on the link.

@@ -13,6 +13,7 @@ HF_TEST(minted_ids_have_the_documented_form_and_do_not_repeat) {
   for (int i = 0; i < 1000; ++i) {
     const std::string id = mint_session_id();
     HF_CHECK(is_session_id(id));
+    HF_CHECK(id[0] != '-');  // people give handles to commands
     HF_EQ(handle_of(id).size(), kHandleChars);
     HF_CHECK(ids.insert(id).second);
   }
