@@ -2,9 +2,11 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <vector>
 
 #include "common/limits.h"
 #include "common/line_codec.h"
@@ -258,6 +260,16 @@ PeerCredentials peer_credentials(int fd) noexcept {
   socklen_t bytes = sizeof raw;
   if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &raw, &bytes) != 0) return PeerCredentials{};
   return PeerCredentials{raw.pid, raw.uid, raw.gid};
+}
+
+bool peer_in_group(int fd, const PeerCredentials &peer, gid_t group) {
+  if (peer.gid == group) return true;
+  socklen_t bytes = 0;  // the kernel says how many it takes, as an error
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, nullptr, &bytes) == 0 || errno != ERANGE)
+    return false;
+  std::vector<gid_t> groups(bytes / sizeof(gid_t));
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &bytes) != 0) return false;
+  return std::find(groups.begin(), groups.end(), group) != groups.end();
 }
 
 Result<UniqueFd> unix_connect(const std::string &path) {

@@ -29,6 +29,8 @@ struct PeerCredentials {
   gid_t gid = static_cast<gid_t>(-1);
 };
 PeerCredentials peer_credentials(int fd) noexcept;  // SO_PEERCRED
+// Its group, or one of its supplementary ones (SO_PEERGROUPS).
+bool peer_in_group(int fd, const PeerCredentials &peer, gid_t group);
 
 struct ChannelLimits {
   size_t line_bytes_max = 0;                        // with its LF

@@ -108,11 +108,18 @@ UnixSocket::~UnixSocket() {
   (void)::unlink(options_.path.c_str());  // ignoring: the next start removes a stale one
 }
 
-bool peer_allowed(const PeerCredentials &peer, const SocketOptions &options) noexcept {
-  if (peer.uid == static_cast<uid_t>(-1)) return false;
-  if (peer.uid == 0 || peer.uid == ::geteuid()) return true;
-  return std::find(options.allow_uids.begin(), options.allow_uids.end(), peer.uid) !=
-         options.allow_uids.end();
+PeerAccess access_by_uid(const PeerCredentials &peer, const SocketOptions &options) noexcept {
+  if (peer.uid == static_cast<uid_t>(-1)) return PeerAccess::none;
+  if (peer.uid == 0 || peer.uid == ::geteuid()) return PeerAccess::owner;
+  const auto &listed = options.allow_uids;
+  const bool found = std::find(listed.begin(), listed.end(), peer.uid) != listed.end();
+  return found ? PeerAccess::listed : PeerAccess::none;
+}
+
+// As for files, a member of the group gets what the group has, even where others have more.
+PeerAccess access_by_mode(mode_t mode, bool in_group) noexcept {
+  if (in_group) return (mode & S_IWGRP) != 0 ? PeerAccess::group : PeerAccess::none;
+  return (mode & S_IWOTH) != 0 ? PeerAccess::others : PeerAccess::none;
 }
 
 struct UnixListener::Impl {
@@ -141,9 +148,19 @@ struct UnixListener::Impl {
 
   void admit(UniqueFd fd) {
     const PeerCredentials peer = peer_credentials(fd.get());
-    if (peer_allowed(peer, socket.options())) return on_accept(std::move(fd), peer);
+    const PeerAccess access = access_of(peer, fd.get());
+    if (access != PeerAccess::none) return on_accept(std::move(fd), peer, access);
     tell("refused a connection to " + socket.options().path + " from uid " +
          std::to_string(peer.uid) + ", pid " + std::to_string(peer.pid));
+  }
+
+  PeerAccess access_of(const PeerCredentials &peer, int fd) const {
+    const PeerAccess access = access_by_uid(peer, socket.options());
+    if (access != PeerAccess::none || !socket.options().mode_admits) return access;
+    if (peer.uid == static_cast<uid_t>(-1)) return PeerAccess::none;
+    struct stat file {};  // as it is now: its group and mode may have been changed since the start
+    if (::stat(socket.options().path.c_str(), &file) != 0) return PeerAccess::none;
+    return access_by_mode(file.st_mode, peer_in_group(fd, peer, file.st_gid));
   }
 
   void pause() {

@@ -21,6 +21,18 @@ struct SocketOptions {
   std::string path;
   mode_t mode = 0600;
   std::vector<uid_t> allow_uids;  // besides root and our own uid
+  // Whoever the socket's mode lets connect may: its group (0660), everybody (0666). Otherwise uids
+  // alone decide, whatever the mode says.
+  bool mode_admits = false;
+};
+
+// Why a peer may use a socket; what it may do there is for the socket's owner to decide.
+enum class PeerAccess : uint8_t {
+  none,
+  others,  // the mode lets everybody in
+  group,   // in the group of the socket's file, which the mode lets in
+  listed,  // one of allow_uids
+  owner,   // root or our own uid
 };
 
 // The bound, listening socket and the lock that protects its path. Unlinks the path at destruction.
@@ -48,14 +60,16 @@ class UnixSocket {
 // it.
 Result<void> remove_stale_socket(const std::string &path);
 
-// True when these credentials may use the socket: root, our own uid, or listed.
-bool peer_allowed(const PeerCredentials &peer, const SocketOptions &options) noexcept;
+// What the uid alone decides: owner, listed or none.
+PeerAccess access_by_uid(const PeerCredentials &peer, const SocketOptions &options) noexcept;
+// What a socket file's mode gives a peer that is neither: group, others or none.
+PeerAccess access_by_mode(mode_t mode, bool in_group) noexcept;
 
 // Accepts on a UnixSocket and hands over connections whose credentials are allowed; others are
 // closed. Out of descriptors: pauses 100 ms, never spins.
 class UnixListener {
  public:
-  using OnAccept = std::function<void(UniqueFd, const PeerCredentials &)>;
+  using OnAccept = std::function<void(UniqueFd, const PeerCredentials &, PeerAccess)>;
   // A sentence for the log about a refused peer or a failed accept, at most one a minute; the next
   // one says how many were left out.
   using OnTrouble = std::function<void(const std::string &)>;

@@ -5,6 +5,7 @@
 
 namespace holdfast::proxy {
 
+// NOLINTNEXTLINE(performance-unnecessary-value-param): as the other one takes them
 Result<std::shared_ptr<const JwtVerifier>> JwtVerifier::create(JwtRules, std::string) {
   return Error{Errc::config, 0,
                "\"session_user jwt\" needs libjwt, which this program was built without (Debian: "

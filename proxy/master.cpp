@@ -83,7 +83,7 @@ Result<void> Master::open_control_socket() {
   if (!socket) return socket.error();
   control_socket_ = std::move(*socket);
   control_listener_ = std::make_unique<UnixListener>(
-      base_.get(), *control_socket_, [this](UniqueFd fd, const PeerCredentials &) {
+      base_.get(), *control_socket_, [this](UniqueFd fd, const PeerCredentials &, PeerAccess) {
         const ChannelLimits limits{kAdminLineBytesMax, kAdminQueueBytesMax, kHalfLineDeadline};
         control_channels_.push_back(
             std::make_unique<UnixChannel>(base_.get(), std::move(fd), limits, *this));

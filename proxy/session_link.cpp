@@ -68,7 +68,7 @@ void SessionLink::dial() {
   add_timer(tick_timer_.get(), options_.timing.activity_interval);
   state_ = State::greeting;
   const SocketOptions allowed{options_.socket_path, 0600, options_.allow_uids};
-  if (!peer_allowed(channel_->peer(), allowed)) {
+  if (access_by_uid(channel_->peer(), allowed) == PeerAccess::none) {
     return close(fmt::format("{} belongs to uid {}, which is not trusted", options_.socket_path,
                              channel_->peer().uid));
   }

@@ -14,9 +14,18 @@ namespace {
 constexpr ChannelLimits kLimits{kAdminLineBytesMax, kAdminQueueBytesMax, kHalfLineDeadline};
 constexpr std::string_view kPrompt = "> ";
 
-AdminLevel level_of(const PeerCredentials &peer) noexcept {
-  const bool owner = peer.uid == 0 || peer.uid == geteuid();
-  return owner ? AdminLevel::admin : AdminLevel::operate;  // the others were listed by allow_uid
+AdminLevel level_of(PeerAccess access) noexcept {
+  switch (access) {
+    case PeerAccess::owner:
+      return AdminLevel::admin;
+    case PeerAccess::listed:
+    case PeerAccess::group:
+      return AdminLevel::operate;
+    case PeerAccess::others:
+    case PeerAccess::none:
+      break;
+  }
+  return AdminLevel::user;
 }
 
 }  // namespace
@@ -27,11 +36,8 @@ AdminLevel level_of(const PeerCredentials &peer) noexcept {
 class AdminServer::Connection final : public UnixChannel::Handler {
  public:
   Connection(AdminServer &server, ConnectionId id, event_base *base, UniqueFd fd,
-             const PeerCredentials &peer)
-      : server_(server),
-        id_(id),
-        peer_{level_of(peer), peer.uid, peer.pid},
-        channel_(base, std::move(fd), kLimits, *this) {}
+             const AdminPeer &peer)
+      : server_(server), id_(id), peer_(peer), channel_(base, std::move(fd), kLimits, *this) {}
 
   bool idle() const noexcept { return !busy_ && commands_.empty(); }
   // Its turn to read, not ours to write.
@@ -134,7 +140,9 @@ class AdminServer::Connection final : public UnixChannel::Handler {
 Result<std::unique_ptr<AdminServer>> AdminServer::create(event_base *base,
                                                          const SocketOptions &options,
                                                          Service &service) {
-  auto socket = UnixSocket::bind(options);
+  SocketOptions with_levels = options;
+  with_levels.mode_admits = true;
+  auto socket = UnixSocket::bind(with_levels);
   if (!socket) return std::move(socket).error();
   return std::make_unique<AdminServer>(base, *std::move(socket), service);
 }
@@ -143,7 +151,9 @@ AdminServer::AdminServer(event_base *base, std::unique_ptr<UnixSocket> socket, S
     : base_(base), service_(service), socket_(std::move(socket)) {
   listener_ = std::make_unique<UnixListener>(
       base, *socket_,
-      [this](UniqueFd fd, const PeerCredentials &peer) { on_accept(std::move(fd), peer); },
+      [this](UniqueFd fd, const PeerCredentials &peer, PeerAccess access) {
+        on_accept(std::move(fd), {level_of(access), peer.uid, peer.pid});
+      },
       [](const std::string &trouble) {
         log_warn("event=admin_socket_trouble what={}", quoted(trouble));
       });
@@ -166,7 +176,7 @@ bool AdminServer::make_room() {
   return true;
 }
 
-void AdminServer::on_accept(UniqueFd fd, const PeerCredentials &peer) {
+void AdminServer::on_accept(UniqueFd fd, const AdminPeer &peer) {
   if (!make_room()) {
     const std::string answer = admin_error(AdminFault::refused, "too many connections");
     (void)::send(fd.get(), answer.data(), answer.size(), MSG_NOSIGNAL);  // ignoring: best effort

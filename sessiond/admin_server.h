@@ -32,7 +32,7 @@ class AdminServer {
   class Connection;
   using ConnectionId = uint64_t;
 
-  void on_accept(UniqueFd fd, const PeerCredentials &peer);
+  void on_accept(UniqueFd fd, const AdminPeer &peer);
   bool make_room();
   // Goes on with the connection's next command, unless one is under way.
   void run(ConnectionId id);

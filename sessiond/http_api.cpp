@@ -108,7 +108,7 @@ struct HttpApi::Impl {
     (void)fcntl(fd, F_SETFD, FD_CLOEXEC);  // ignoring: libevhtp's accept leaves it out
     if (guards.size() >= kConnectionsMax) return false;
     const PeerCredentials peer = peer_credentials(fd);
-    if (peer_allowed(peer, socket->options())) return true;
+    if (access_by_uid(peer, socket->options()) != PeerAccess::none) return true;
     if (!refusal_told) {
       log_warn("event=http_peer_refused uid={} pid={}", peer.uid, peer.pid);
     }

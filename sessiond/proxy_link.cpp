@@ -28,7 +28,9 @@ ProxyLinks::ProxyLinks(event_base *base, UnixSocket &socket, const Clock &clock,
       last_tend_(clock.now()),
       listener_(std::make_unique<UnixListener>(
           base, socket,
-          [this](UniqueFd fd, const PeerCredentials &peer) { accept(std::move(fd), peer); },
+          [this](UniqueFd fd, const PeerCredentials &peer, PeerAccess) {
+            accept(std::move(fd), peer);
+          },
           [](const std::string &trouble) {
             log_warn("event=link_trouble what={}", quoted(trouble));
           })),

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include <array>
 #include <fstream>
 
 #include "tests/support/event_loop.h"
@@ -117,12 +118,42 @@ HF_TEST(a_lock_that_is_a_symlink_is_not_followed) {
 
 HF_TEST(only_root_ourselves_and_the_listed_may_connect) {
   const SocketOptions options{"unused", 0660, {4242}};
-  const auto allowed = [&](uid_t uid) { return peer_allowed({1, uid, 1}, options); };
-  HF_CHECK(allowed(0));
-  HF_CHECK(allowed(geteuid()));
-  HF_CHECK(allowed(4242));
-  HF_CHECK(!allowed(4243));
-  HF_CHECK(!peer_allowed(PeerCredentials{}, options));  // credentials could not be read
+  const auto access = [&](uid_t uid) { return access_by_uid({1, uid, 1}, options); };
+  HF_CHECK(access(0) == PeerAccess::owner);
+  HF_CHECK(access(geteuid()) == PeerAccess::owner);
+  HF_CHECK(access(4242) == PeerAccess::listed);
+  HF_CHECK(access(4243) == PeerAccess::none);
+  HF_CHECK(access_by_uid(PeerCredentials{}, options) == PeerAccess::none);  // could not be read
+}
+
+HF_TEST(where_the_mode_admits_it_says_whom) {
+  struct Row {
+    mode_t mode;
+    bool in_group;
+    PeerAccess access;
+  };
+  for (const Row &row : {Row{0600, true, PeerAccess::none}, Row{0660, true, PeerAccess::group},
+                         Row{0660, false, PeerAccess::none}, Row{0666, false, PeerAccess::others},
+                         Row{0606, true, PeerAccess::none}, Row{0640, true, PeerAccess::none}}) {
+    HF_CHECK(access_by_mode(row.mode, row.in_group) == row.access);
+  }
+}
+
+HF_TEST(supplementary_groups_count) {
+  std::array<int, 2> ends{};
+  HF_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, ends.data()), 0);
+  const UniqueFd one(ends[0]);
+  const UniqueFd other(ends[1]);
+  const PeerCredentials peer = peer_credentials(one.get());
+  HF_CHECK(peer_in_group(one.get(), peer, getegid()));
+  std::array<gid_t, 256> groups{};
+  const int count = getgroups(static_cast<int>(groups.size()), groups.data());
+  gid_t foreign = 54321;
+  for (int i = 0; i < count; ++i) {
+    HF_CHECK(peer_in_group(one.get(), peer, groups[static_cast<size_t>(i)]));
+    if (groups[static_cast<size_t>(i)] >= foreign) foreign = groups[static_cast<size_t>(i)] + 1;
+  }
+  HF_CHECK(!peer_in_group(one.get(), peer, foreign));
 }
 
 HF_TEST(connections_are_handed_over_with_their_credentials) {
@@ -132,10 +163,12 @@ HF_TEST(connections_are_handed_over_with_their_credentials) {
   HF_CHECK(bound);
   std::vector<PeerCredentials> peers;
   std::vector<UniqueFd> kept;
-  const UnixListener listener(loop.base(), **bound, [&](UniqueFd fd, const PeerCredentials &peer) {
-    kept.push_back(std::move(fd));
-    peers.push_back(peer);
-  });
+  const UnixListener listener(loop.base(), **bound,
+                              [&](UniqueFd fd, const PeerCredentials &peer, PeerAccess access) {
+                                HF_CHECK(access == PeerAccess::owner);
+                                kept.push_back(std::move(fd));
+                                peers.push_back(peer);
+                              });
   std::vector<UniqueFd> clients;
   for (int i = 0; i < 100; ++i) {
     auto client = unix_connect(dir.file("s.sock"));
@@ -157,7 +190,7 @@ HF_TEST(running_out_of_descriptors_pauses_and_recovers) {
   std::vector<std::string> troubles;
   const UnixListener listener(
       loop.base(), **bound,
-      [&](UniqueFd fd, const PeerCredentials &) { accepted.push_back(std::move(fd)); },
+      [&](UniqueFd fd, const PeerCredentials &, PeerAccess) { accepted.push_back(std::move(fd)); },
       [&](const std::string &sentence) { troubles.push_back(sentence); });
   const auto client = unix_connect(dir.file("s.sock"));
   HF_CHECK(client);
@@ -193,6 +226,8 @@ int main() {
       HF_UNIT(a_path_that_does_not_fit_is_refused_with_its_length),
       HF_UNIT(a_lock_that_is_a_symlink_is_not_followed),
       HF_UNIT(only_root_ourselves_and_the_listed_may_connect),
+      HF_UNIT(where_the_mode_admits_it_says_whom),
+      HF_UNIT(supplementary_groups_count),
       HF_UNIT(connections_are_handed_over_with_their_credentials),
       HF_UNIT(running_out_of_descriptors_pauses_and_recovers),
   };

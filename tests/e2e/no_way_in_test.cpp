@@ -183,21 +183,37 @@ HF_TEST(a_wide_mode_alone_lets_nobody_in) {
   if (geteuid() != 0) return;
   Served served;
   HF_EQ(chmod(served.pair().dir().path().c_str(), 0755), 0);
-  for (const std::string_view name : {kControl, kAdmin, kHttp, kMaster}) {
+  for (const std::string_view name : {kControl, kHttp, kMaster}) {
     HF_EQ(chmod(served.path(name).c_str(), 0666), 0);
     HF_EQ(asked_by_nobody(served.path(name), "reload\n"), "");
   }
   const std::string uid = std::to_string(getpwnam("nobody")->pw_uid);
-  for (const std::string_view name : {kControl, kAdmin})
-    (void)served.pair().sessiond().wait_for_line("refused a connection to " + served.path(name) +
-                                                 " from uid " + uid);
+  (void)served.pair().sessiond().wait_for_line("refused a connection to " + served.path(kControl) +
+                                               " from uid " + uid);
+  served.check();
+}
+
+HF_TEST(whom_the_admin_sockets_mode_lets_in_may_look_and_its_group_operate) {
+  if (geteuid() != 0) return;
+  Served served;
+  HF_EQ(chmod(served.pair().dir().path().c_str(), 0755), 0);
+  const std::string path = served.path(kAdmin);
+  HF_EQ(asked_by_nobody(path, "show info\n"), std::strerror(EACCES));  // 0660, of our own group
+  HF_EQ(chmod(path.c_str(), 0666), 0);
+  HF_CHECK(has(asked_by_nobody(path, "show info\n"), "Name: "));
+  HF_CHECK(has(asked_by_nobody(path, "drain on\n"), "is for level operator, this is user"));
+  HF_EQ(chown(path.c_str(), 0, getpwnam("nobody")->pw_gid), 0);
+  HF_EQ(chmod(path.c_str(), 0660), 0);
+  HF_CHECK(!has(asked_by_nobody(path, "drain on\n"), "denied"));
+  HF_CHECK(!has(asked_by_nobody(path, "drain off\n"), "denied"));
+  HF_CHECK(has(asked_by_nobody(path, "reload\n"), "is for level admin, this is operator"));
   served.check();
 }
 
 HF_TEST(a_listed_user_is_an_operator_and_no_admin) {
   if (geteuid() != 0) return;
   PairOptions options;
-  options.sessiond_admin = "mode=0666 allow_uid=nobody";
+  options.sessiond_admin = "mode=0666 allow_uid=nobody";  // listed is more than let in
   Served served(options);
   HF_EQ(chmod(served.pair().dir().path().c_str(), 0755), 0);
   const std::string path = served.path(kAdmin);
@@ -308,6 +324,7 @@ int main() {
   const CMUnitTest tests[] = {
       HF_UNIT(other_users_are_kept_out_by_the_sockets_modes),
       HF_UNIT(a_wide_mode_alone_lets_nobody_in),
+      HF_UNIT(whom_the_admin_sockets_mode_lets_in_may_look_and_its_group_operate),
       HF_UNIT(a_listed_user_is_an_operator_and_no_admin),
       HF_UNIT(a_second_sessiond_does_not_start_and_the_first_serves_on),
       HF_UNIT(nonsense_on_either_socket_disturbs_nobody),

@@ -28,7 +28,8 @@ class FakeSessiond : private UnixChannel::Handler {
     if (!bound) throw std::runtime_error(bound.error().message);
     socket_ = std::move(*bound);
     listener_ = std::make_unique<UnixListener>(
-        base_, *socket_, [this](UniqueFd fd, const PeerCredentials &) { accept(std::move(fd)); });
+        base_, *socket_,
+        [this](UniqueFd fd, const PeerCredentials &, PeerAccess) { accept(std::move(fd)); });
   }
   // As after kill -9: the connection ends, nobody listens any more.
   void vanish() {
