@@ -61,7 +61,7 @@ compile asan "${targets[@]}"
 for target in "${targets[@]}"; do
   mkdir -p "build/asan/fuzz/found/$target"
   say "$target: searching for $minutes min"
-  nice -n 19 "build/asan/fuzz/$target" -max_total_time=$((minutes * 60)) -timeout=10 -use_value_profile=1 \
+  nice -n 19 "build/asan/fuzz/$target" -max_total_time=$((minutes * 60)) -timeout=30 -use_value_profile=1 \
     -max_len="$INPUT_BYTES_MAX" -print_final_stats=1 -artifact_prefix="build/asan/fuzz/$target-" \
     "build/asan/fuzz/found/$target" "tests/fuzz/corpus/$target" >"build/asan/fuzz/$target.log" 2>&1 || {
     tail -40 "build/asan/fuzz/$target.log" >&2
