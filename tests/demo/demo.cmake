@@ -17,4 +17,4 @@ hf_program(holdfast-demo-backend
   demo/streamable.cpp
   demo/tools.cpp
   demo/wire.cpp
-  LINK PkgConfig::EVENT PkgConfig::EVENT_EXTRA PkgConfig::JANSSON)
+  LINK hf_common PkgConfig::EVENT PkgConfig::EVENT_EXTRA PkgConfig::JANSSON)

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "common/base64.h"
+
 namespace holdfast::demo {
 namespace {
 
@@ -19,6 +21,18 @@ std::string_view name_in_body(const json_t *message) {
   if (method == "tools/call" || method == "prompts/get") return text_member(params, "name");
   if (method == "resources/read") return text_member(params, "uri");
   return {};
+}
+
+// What a value of Mcp-Name means: "=?base64?…?=" is decoded.
+std::string meant(const std::string &value) {
+  constexpr std::string_view kBegin = "=?base64?";
+  constexpr std::string_view kEnd = "?=";
+  if (value.size() < kBegin.size() + kEnd.size() || !value.starts_with(kBegin) ||
+      !value.ends_with(kEnd))
+    return value;
+  const std::string_view inner =
+      std::string_view(value).substr(kBegin.size(), value.size() - kBegin.size() - kEnd.size());
+  return base64_decode(inner, Base64::standard).value_or(value);
 }
 
 bool send_mismatch(evhttp_request *req, const json_t *id, std::string_view header_value,
@@ -60,7 +74,7 @@ bool Modern::check_headers(evhttp_request *req, const json_t *message) {
   }
   const std::string_view name = name_in_body(message);
   const std::string header_name = header(req, "Mcp-Name").value_or("(missing)");
-  if (request && !name.empty() && header_name != name) {
+  if (request && !name.empty() && meant(header_name) != name) {
     return send_mismatch(req, id, header_name, name);
   }
   return true;
