@@ -49,7 +49,7 @@ void Checker::check_block(std::vector<ConfDirective> &directives, ConfContexts c
       const bool unique = check_unique(directive, *row, first_seen);
       if (form_ok && unique && check_type(directive, *row)) directive.row = row;
     }
-    if (row->opens != 0) check_block(directive.children, row->opens);
+    if (row->opens != 0 && !row->free_form) check_block(directive.children, row->opens);
   }
 }
 

@@ -34,6 +34,7 @@ struct ConfRow {
   uint8_t args_max = 1;     // kManyArgs = as many as there are
   ConfContexts opens = 0;   // the context inside its block; 0 = it has no block
   bool repeatable = false;  // may stand several times in one block
+  bool free_form = false;   // its block holds lines of the builder's own, and no directives
   ConfType type = ConfType::none;
   uint64_t min = 0;
   uint64_t max = UINT64_MAX;

@@ -29,9 +29,11 @@ hf_library(hf_proxy_config
   config_health.cpp
   config_jwt.cpp
   config_load.cpp
+  config_map.cpp
   config_server.cpp
   config_tls.cpp
   config_upstream.cpp
   config_values.cpp
   directives.cpp
+  text_pattern.cpp
   LINK hf_conf hf_proxy_tls hf_proxy_jwt fmt::fmt)

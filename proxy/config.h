@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,6 +22,7 @@
 #include "common/socket_address.h"
 #include "proxy/jwt_verifier.h"
 #include "proxy/net/tls_context.h"
+#include "proxy/text_pattern.h"
 
 namespace holdfast::proxy {
 
@@ -28,7 +30,8 @@ inline constexpr size_t kNone = SIZE_MAX;  // "no such index"
 
 // --- variables -----------------------------------------------------------------------------------
 
-// The variables a header value or a hash key may contain; their names are in config_header.cpp.
+// The variables a header value, a hash key or a map's source may contain; their names are in
+// config_header.cpp.
 enum class Variable {
   remote_addr,
   remote_port,
@@ -43,6 +46,8 @@ enum class Variable {
   proxy_host,                 // authority of proxy_pass
   proxy_add_x_forwarded_for,  // the client's X-Forwarded-For, ", ", and $remote_addr
   request_id,                 // 32 hex digits, one per request
+  mcp_method,                 // the request's Mcp-Method
+  mcp_name,                   // its Mcp-Name as it is meant: Base64 undone
   mcp_user,                   // the session's user, "-" without one
 };
 
@@ -114,6 +119,30 @@ struct Upstream {
   std::vector<ValuePart> hash_key;  // of both kinds of hash
   std::optional<HealthCheck> health_check;
   std::optional<UpstreamTls> tls;  // an upstream that is spoken to both ways is there twice
+};
+
+// --- maps ----------------------------------------------------------------------------------------
+
+// Orders texts without regard to case (of ASCII letters).
+struct LessAnyCase {
+  using is_transparent = void;
+  bool operator()(std::string_view a, std::string_view b) const noexcept;
+};
+
+// `map SOURCE $NAME { TEXT UPSTREAM; … }`: which upstream a request goes to, by a text it brings.
+// find_rule() (route.h) is how it is read.
+struct UpstreamMap {
+  // A rule that is not one exact text.
+  struct Pattern {
+    TextPattern pattern;
+    size_t rule = 0;
+    bool masked = false;  // "TEXT*"; else an expression, "~^TEXT"
+  };
+  std::vector<ValuePart> source;
+  std::vector<std::string> upstreams;                // of every rule, in the order they stand in
+  std::map<std::string, size_t, LessAnyCase> exact;  // text to rule
+  std::vector<Pattern> patterns;  // masks, longest first, then expressions as they stand
+  size_t fallback = 0;            // the rule `default`
 };
 
 // --- what http, server and location may set ------------------------------------------------------
@@ -199,12 +228,19 @@ struct ProxySettings {
 // What answers the requests of a location.
 enum class Handler { proxy, health, status, metrics, return_text };
 
+// Where proxy_pass sends a request.
+struct Pass {
+  size_t upstream = kNone;  // index into Config::upstreams
+  std::string host;         // authority as written, or what its map made of it
+};
+
 struct Location {
   std::string path;    // begins with '/'
   bool exact = false;  // `= /path`; otherwise a prefix (`^~` means the same)
   Handler handler = Handler::proxy;
-  size_t upstream = kNone;    // index into Config::upstreams; only with Handler::proxy
-  std::string proxy_host;     // authority of proxy_pass as written
+  Pass pass;                  // only with Handler::proxy; with a map what its default says
+  size_t map = kNone;         // index into Config::maps: proxy_pass names its variable
+  std::vector<Pass> mapped;   // what each rule of that map says
   bool health_users = false;  // holdfast_health users;
   bool status_admin = false;  // holdfast_status admin;
   int return_code = 0;
@@ -276,6 +312,7 @@ struct Config {
   bool trusts_unix_peers = true;            // `unix` among trusted_proxies
 
   std::vector<Upstream> upstreams;
+  std::vector<UpstreamMap> maps;
   std::vector<Server> servers;
   std::vector<Listener> listeners;
   std::vector<AccessLog> access_logs;

@@ -59,14 +59,25 @@ class ConfigBuilder {
                        uint16_t default_port);
   // What a URL of proxy_pass names.
   struct PassTarget {
-    std::string authority;
+    std::string authority;  // or a map's variable, "$NAME"
     bool tls = false;
   };
   std::optional<PassTarget> pass_target(const ConfWord &url);
-  size_t upstream_of(const ConfWord &url, Location &location, const TlsDirectives &tls);
+  bool read_pass(Location &location, const ConfWord &url, const TlsDirectives &tls);
+  Pass pass_to(const ConfWord &url, const PassTarget &target, const TlsDirectives &tls);
   size_t anonymous_upstream(const ConfWord &url, const PassTarget &target);
   void drop_unused_plain();
   size_t tls_upstream(size_t plain, const ConfWord &url, const TlsDirectives &tls);
+
+  // config_map.cpp
+  void build_maps(const Directives &directives);
+  void build_map(const ConfDirective &block);
+  bool read_map_source(UpstreamMap &map, const ConfWord &source);
+  bool read_map_name(const ConfWord &word);
+  bool check_map_value(const ConfWord &value);
+  bool read_map_rule(UpstreamMap &map, const ConfWord &word);
+  bool read_mapped_pass(Location &location, const ConfWord &url, const PassTarget &target,
+                        const TlsDirectives &tls);
 
   // config_jwt.cpp
   bool read_jwt_setting(JwtSettings &jwt, const ConfDirective &directive);
@@ -135,6 +146,8 @@ class ConfigBuilder {
   std::map<std::string, size_t, std::less<>> upstream_indices_;   // of the blocks
   std::map<std::string, size_t, std::less<>> anonymous_indices_;  // by scheme and authority
   std::map<std::string, ConfSpan, std::less<>> upstream_spans_;
+  std::map<std::string, size_t, std::less<>> map_indices_;  // by variable, "$NAME"
+  std::map<std::string, ConfSpan, std::less<>> map_spans_;  // faulty ones, too
   std::vector<ConfSpan> default_server_spans_;  // parallel to Config::listeners; no file = none
   std::vector<Placed> admin_status_;
   std::vector<Placed> needs_sessiond_;

@@ -14,8 +14,10 @@ struct VariableName {
   Variable variable;
 };
 
-constexpr std::array<VariableName, 13> kVariables{{
+constexpr std::array<VariableName, 15> kVariables{{
     {"host", Variable::host},
+    {"mcp_method", Variable::mcp_method},
+    {"mcp_name", Variable::mcp_name},
     {"mcp_user", Variable::mcp_user},
     {"proxy_add_x_forwarded_for", Variable::proxy_add_x_forwarded_for},
     {"proxy_host", Variable::proxy_host},
@@ -80,6 +82,11 @@ Result<ValuePart> take_variable(std::string_view &rest) {
 }
 
 }  // namespace
+
+bool is_variable_name(std::string_view text) noexcept {
+  return text.size() > 1 && text[0] == '$' &&
+         std::all_of(text.begin() + 1, text.end(), is_variable_char);
+}
 
 Result<std::vector<ValuePart>> parse_header_value(std::string_view text) {
   std::vector<ValuePart> parts;

@@ -76,6 +76,7 @@ Config ConfigBuilder::build() {
     }
   }
   build_upstreams(tree_.directives);
+  build_maps(tree_.directives);
   Level top;
   apply_level(top, tree_.directives);
   build_servers(tree_.directives, top, tls_level({}, tree_.directives));

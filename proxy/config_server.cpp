@@ -171,8 +171,7 @@ bool ConfigBuilder::read_handler(Location &location, const ConfDirective &direct
   const std::string word = directive.args.empty() ? "" : directive.args.front().text;
   if (name == "proxy_pass") {
     location.handler = Handler::proxy;
-    location.upstream = upstream_of(directive.args.front(), location, tls);
-    return location.upstream != kNone;
+    return read_pass(location, directive.args.front(), tls);
   }
   if (name == "return") {
     location.handler = Handler::return_text;

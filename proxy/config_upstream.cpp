@@ -152,8 +152,9 @@ std::optional<ConfigBuilder::PassTarget> ConfigBuilder::pass_target(const ConfWo
     return std::nullopt;
   }
   const std::string rest = url.text.substr(scheme.size());
+  if (is_variable_name(rest)) return PassTarget{rest, tls};
   if (rest.find('$') != std::string::npos) {
-    fail(url.span, "variables in \"proxy_pass\" are not supported by this version");
+    fail(url.span, "\"proxy_pass\" takes a map's variable alone: " + scheme + "$NAME");
     return std::nullopt;
   }
   const bool local = rest.substr(0, 5) == "unix:";
@@ -169,27 +170,35 @@ std::optional<ConfigBuilder::PassTarget> ConfigBuilder::pass_target(const ConfWo
   return rest.empty() ? std::nullopt : std::optional(PassTarget{rest, tls});
 }
 
-size_t ConfigBuilder::upstream_of(const ConfWord &url, Location &location,
-                                  const TlsDirectives &tls) {
+bool ConfigBuilder::read_pass(Location &location, const ConfWord &url, const TlsDirectives &tls) {
   const auto target = pass_target(url);
-  if (!target) return kNone;
-  const std::string &authority = target->authority;
-  location.proxy_host = authority.substr(0, 5) == "unix:" ? "localhost" : authority;
+  if (!target) return false;
+  if (target->authority.starts_with('$')) return read_mapped_pass(location, url, *target, tls);
+  location.pass = pass_to(url, *target, tls);
+  return location.pass.upstream != kNone;
+}
+
+Pass ConfigBuilder::pass_to(const ConfWord &url, const PassTarget &target,
+                            const TlsDirectives &tls) {
+  const std::string &authority = target.authority;
+  Pass pass{kNone, authority.starts_with("unix:") ? "localhost" : authority};
   if (const auto it = upstream_indices_.find(authority); it != upstream_indices_.end()) {
-    return target->tls ? tls_upstream(it->second, url, tls) : it->second;
+    pass.upstream = target.tls ? tls_upstream(it->second, url, tls) : it->second;
+    return pass;
   }
   // A block that is there but faulty was reported; its name is no mistake here.
-  if (upstream_spans_.count(authority) > 0) return kNone;
+  if (upstream_spans_.count(authority) > 0) return pass;
   std::vector<std::string_view> names;
   for (const auto &entry : upstream_spans_) names.push_back(entry.first);
   const bool has_port = authority.find(':') != std::string::npos;
   const std::string hint = did_you_mean(authority, names);
   if (!has_port && !hint.empty()) {
     fail(url.span, "unknown upstream " + in_quotes(authority) + hint);
-    return kNone;
+    return pass;
   }
-  const size_t index = anonymous_upstream(url, *target);
-  return index != kNone && target->tls ? tls_upstream(index, url, tls) : index;
+  const size_t index = anonymous_upstream(url, target);
+  pass.upstream = index != kNone && target.tls ? tls_upstream(index, url, tls) : index;
+  return pass;
 }
 
 // proxy_pass to an address without a block: an upstream of one server, shared by all who name it.
@@ -240,7 +249,10 @@ size_t ConfigBuilder::tls_upstream(size_t plain, const ConfWord &url, const TlsD
 void ConfigBuilder::drop_unused_plain() {
   std::set<size_t> used;
   for (const Server &server : config_.servers) {
-    for (const Location &location : server.locations) used.insert(location.upstream);
+    for (const Location &location : server.locations) {
+      used.insert(location.pass.upstream);
+      for (const Pass &pass : location.mapped) used.insert(pass.upstream);
+    }
   }
   std::vector<Upstream> kept;
   std::vector<size_t> moved(config_.upstreams.size(), kNone);
@@ -252,7 +264,9 @@ void ConfigBuilder::drop_unused_plain() {
   config_.upstreams = std::move(kept);
   for (Server &server : config_.servers) {
     for (Location &location : server.locations) {
-      if (location.upstream != kNone) location.upstream = moved[location.upstream];
+      if (location.pass.upstream == kNone) continue;
+      location.pass.upstream = moved[location.pass.upstream];
+      for (Pass &pass : location.mapped) pass.upstream = moved[pass.upstream];
     }
   }
 }

@@ -37,6 +37,9 @@ Result<std::vector<SocketAddress>> parse_listen(std::string_view text, const Con
 // Text with $variables into pieces. Errc::config: `unknown "nope" variable`, a control character.
 Result<std::vector<ValuePart>> parse_header_value(std::string_view text);
 
+// True for "$NAME" of letters, digits and "_".
+bool is_variable_name(std::string_view text) noexcept;
+
 // A whole `proxy_set_header`; nullopt for one that the proxy does anyway (Connection "").
 Result<std::optional<HeaderRule>> parse_header_rule(std::string_view name, std::string_view value);
 

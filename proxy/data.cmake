@@ -16,6 +16,7 @@ hf_library(hf_proxy_data
   exchange_recovery.cpp
   exchange_request.cpp
   exchange_response.cpp
+  exchange_route.cpp
   exchange_session.cpp
   exchange_unopened.cpp
   exchange_user.cpp

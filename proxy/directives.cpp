@@ -86,6 +86,15 @@ constexpr ConfRow kRows[] = {
      .opens = kUpstream,
      .repeatable = true,
      .help = "a group of backends that proxy_pass names"},
+    {.name = "map",
+     .contexts = kTop,
+     .args_min = 2,
+     .args_max = 2,
+     .opens = kMap,
+     .repeatable = true,
+     .free_form = true,
+     .help =
+         "SOURCE $NAME: which upstream proxy_pass http://$NAME means, by a text of the request"},
     {.name = "server",
      .contexts = kTop,
      .args_min = 0,
@@ -436,7 +445,7 @@ constexpr ConfRow kRows[] = {
     // location
     {.name = "proxy_pass",
      .contexts = kLocation,
-     .help = "http:// or https://, then UPSTREAM or HOST:PORT, without a path"},
+     .help = "http:// or https://, then UPSTREAM, HOST:PORT or a map's $NAME, without a path"},
     {.name = "holdfast_health",
      .contexts = kLocation,
      .args_min = 0,
@@ -461,8 +470,8 @@ constexpr ConfRow kRows[] = {
 };
 
 constexpr ConfContextName kContextNames[] = {
-    {kMain, "main"},     {kEvents, "events"},     {kHttp, "http"},
-    {kServer, "server"}, {kLocation, "location"}, {kUpstream, "upstream"},
+    {kMain, "main"},         {kEvents, "events"},     {kHttp, "http"}, {kServer, "server"},
+    {kLocation, "location"}, {kUpstream, "upstream"}, {kMap, "map"},
 };
 
 // sessiond's words. A test holds this list against sessiond's own table.

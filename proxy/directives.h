@@ -12,6 +12,7 @@ inline constexpr ConfContexts kHttp = 4;
 inline constexpr ConfContexts kServer = 8;
 inline constexpr ConfContexts kLocation = 16;
 inline constexpr ConfContexts kUpstream = 32;
+inline constexpr ConfContexts kMap = 64;
 
 const ConfSchema &conf_schema();
 

@@ -1,11 +1,11 @@
 // One request and its answer: decides where the request goes, relays both ways with backpressure,
 // keeps the session's books. Owned by its ClientConn; by the worker once the client has left and
 // the backend's answer is still to be drained. Worker thread only. The implementation is in
-// exchange_request.cpp (way in), exchange_user.cpp (whose request it is), exchange_session.cpp (MCP
-// rules), exchange_recovery.cpp (backend sessions that were lost), exchange_lost.cpp (servers that
-// were), exchange_response.cpp (way out), exchange_early.cpp (calls answered before their backend
-// does), exchange_unopened.cpp (legacy streams before their first POST), exchange_limits.cpp (how
-// long an answer may take) and exchange_end.cpp (every way to end).
+// exchange_request.cpp (way in), exchange_route.cpp (where to), exchange_user.cpp (whose request it
+// is), exchange_session.cpp (MCP rules), exchange_recovery.cpp (backend sessions that were lost),
+// exchange_lost.cpp (servers that were), exchange_response.cpp (way out), exchange_early.cpp (calls
+// answered before their backend does), exchange_unopened.cpp (legacy streams before their first
+// POST), exchange_limits.cpp (how long an answer may take) and exchange_end.cpp (every way to end).
 //
 //   inspect ──routable──▶ [restoring] ──▶ [admitting] ──▶ forwarding ──answer complete──▶ done
 //      │                      │               │            │  │   ▲
@@ -41,6 +41,7 @@
 namespace holdfast::proxy {
 
 class ClientConn;
+struct RequestContext;
 class UpstreamState;
 
 inline constexpr uint64_t kManagementBodyBytesMax = 64 * 1024;
@@ -141,7 +142,6 @@ class Exchange final : public BackendUser,
 
   // exchange_request.cpp
   void read_flags(const http::RequestHead &head);
-  void locate(const http::RequestHead &head);
   bool misdirected(const http::RequestHead &head) const;
   bool check(const http::RequestHead &head);
   void start_handler(const http::RequestHead &head);
@@ -164,6 +164,12 @@ class Exchange final : public BackendUser,
   bool try_elsewhere(BackendFault fault);
   bool await_old_stream(int status);
   void ask_again();
+
+  // exchange_route.cpp
+  void locate(const http::RequestHead &head);
+  RequestContext context(const http::RequestHead &head) const;
+  void choose_pass(const http::RequestHead &head);
+  void follow_session();
 
   // exchange_user.cpp
   void identify_user(const http::RequestHead &head);
@@ -317,6 +323,7 @@ class Exchange final : public BackendUser,
   std::shared_ptr<const Config> config_;
   const Server *server_ = nullptr;
   const Location *location_ = nullptr;
+  const Pass *pass_ = nullptr;  // the location's, or what its map said
   const ProxySettings *settings_ = nullptr;
   UpstreamState *upstream_ = nullptr;
   std::unique_ptr<BackendConn> backend_;

@@ -60,7 +60,7 @@ void Exchange::keep_backend_awake(const http::RequestHead &head) {
       (every == Millis{0} || view_.ping_denied || !shows_credentials(*settings_, head)))
     return;
   PingTerms terms;
-  if (every > Millis{0}) terms = ping_terms(*settings_, head, location_->proxy_host);
+  if (every > Millis{0}) terms = ping_terms(*settings_, head, pass_->host);
   if (worker_.registry().keep_awake(key(), std::move(terms)))
     worker_.counters().add(Counter::sessions_not_pinged);
 }
@@ -277,13 +277,8 @@ bool Exchange::recover_elsewhere(bool unsent) {
     return false;
   SessionView now;
   if (!worker_.registry().look(key(), now)) return false;
-  // A location may lead to another upstream than the one the session was opened at: its servers are
-  // no substitutes.
-  const auto &servers = upstream_->backends();
-  const bool ours = std::any_of(servers.begin(), servers.end(), [&](const auto &addresses) {
-    return std::find(addresses.begin(), addresses.end(), view_.backend) != addresses.end();
-  });
-  if (!ours) return false;
+  // Where no upstream has the session's server any more, other servers are no substitutes.
+  if (!upstream_->has(view_.backend)) return false;
   const auto to = now.generation == view_.generation ? upstream_->pick(worker_.now(), tried_)
                                                      : std::optional(now.backend);
   if (!to) return false;
@@ -308,7 +303,7 @@ RecoveryHeads Exchange::recovery_heads(const std::string &target) {
   (void)parser.parse(recovery_->head, head);  // ignoring: parsed before
   RecoveryHeads heads;
   heads.version = head.fields.value(http::FieldId::mcp_protocol_version);
-  const HeaderValues values(*settings_, {head, *server_, *location_, *client_, user_});
+  const HeaderValues values(*settings_, context(head));
   std::vector<http::ExtraField> set;
   for (const http::ExtraField &field : values.fields()) {
     if (!is_remade(field.name)) set.push_back(field);
@@ -317,7 +312,7 @@ RecoveryHeads Exchange::recovery_heads(const std::string &target) {
 
   http::RequestForwarding how;
   how.target = target;
-  how.host = !head.host.empty() ? head.host : std::string_view(location_->proxy_host);
+  how.host = !head.host.empty() ? head.host : std::string_view(pass_->host);
   how.session_rule = http::SessionIdRule::drop;
   how.identity_encoding = true;
   how.trusted_peer = client_->trusted();

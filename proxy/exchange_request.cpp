@@ -49,12 +49,6 @@ void Exchange::read_flags(const http::RequestHead &head) {
                (type.empty() || mcp::content_type_is(type, "application/json"));
 }
 
-void Exchange::locate(const http::RequestHead &head) {
-  server_ = &find_server(*config_, client_->listener(), head.host);
-  location_ = find_location(*server_, head.path);
-  settings_ = location_ != nullptr ? &location_->settings : &server_->settings;
-}
-
 size_t Exchange::start(const http::RequestHead &head, std::string_view raw_head,
                        std::string_view body) {
   worker_.counters().add(Counter::requests);
@@ -169,8 +163,8 @@ void Exchange::start_handler(const http::RequestHead &head) {
       }
       return;
     case Handler::proxy:
-      upstream_ = worker_.upstream(*config_, location_->upstream);
       identify_user(head);
+      choose_pass(head);
       return;
   }
 }
@@ -359,8 +353,7 @@ bool Exchange::choose_backend(const http::RequestHead &head) {
     to = view_.backend;
   } else {
     if (!upstream_->hash_key().empty()) {
-      const RequestContext context{head, *server_, *location_, *client_, user_};
-      balance_key_ = balance_key(filled_in(upstream_->hash_key(), context));
+      balance_key_ = balance_key(filled_in(upstream_->hash_key(), context(head)));
     }
     const std::optional<BackendId> picked = upstream_->pick(worker_.now(), tried_, balance_key_);
     if (picked) to = *picked;
@@ -394,7 +387,7 @@ void Exchange::write_backend_head(const http::RequestHead &head) {
   out.clear();
   http::RequestForwarding how;
   how.target = kind_ == Kind::legacy_post ? std::string_view(view_.backend_session) : head.target;
-  how.host = !head.host.empty() ? head.host : std::string_view(location_->proxy_host);
+  how.host = !head.host.empty() ? head.host : std::string_view(pass_->host);
   how.framing = request_framing_;
   switch (kind_) {
     case Kind::session:
@@ -415,7 +408,7 @@ void Exchange::write_backend_head(const http::RequestHead &head) {
   how.client_address = client_->peer_ip();
   how.scheme = client_->scheme();
   how.via = kViaName;
-  HeaderValues values(*settings_, {head, *server_, *location_, *client_, user_});
+  HeaderValues values(*settings_, context(head));
   how.set = values.fields();
   http::write_request_head(out, head, how);
 }

@@ -127,6 +127,7 @@ void Exchange::enter_session(Kind kind, std::string_view session, const http::Re
     if (view_.transport != transport || stray) {  // an id of another transport is not this one's
       (void)leave_session(SessionRegistry::Finish::answered);  // ignoring: it never was on it
     } else {
+      follow_session();
       prepare_recovery();
       if (kind_ == Kind::session && expects_messages) keep_backend_awake(head);
       if (expects_messages && view_.generation > 0 && fence_answers()) return;
@@ -428,7 +429,7 @@ void Exchange::on_endpoint_event(size_t end) {
   if (!legacy_->place.empty() && worker_.legacy_places().learn(legacy_->place)) {
     log_info(
         "event=legacy_learned upstream={} hint=\"from now on such streams open at their POST\"",
-        config_->upstreams[location_->upstream].name);
+        config_->upstreams[pass_->upstream].name);
   }
   if (unopened_) {  // the client has its endpoint
     legacy_->held.erase(0, end);

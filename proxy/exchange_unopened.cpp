@@ -69,7 +69,7 @@ bool Exchange::opens_later(const http::RequestHead &head) const {
 std::string Exchange::place_of(const http::RequestHead &head) const {
   if (settings_->legacy_sse != LegacySse::automatic) return {};
   const bool credentials = head.fields.find(http::FieldId::authorization) != nullptr;
-  return legacy_place(config_->upstreams[location_->upstream], head.path, credentials);
+  return legacy_place(config_->upstreams[pass_->upstream], head.path, credentials);
 }
 
 void Exchange::begin_unopened(const http::RequestHead &head) {
@@ -190,7 +190,7 @@ void Exchange::not_legacy(int status, std::string_view message) {
   if (place.empty()) return;
   if (worker_.legacy_places().forget(place)) {
     log_info("event=legacy_forgotten upstream={} detail={}",
-             config_->upstreams[location_->upstream].name, quoted(message));
+             config_->upstreams[pass_->upstream].name, quoted(message));
   }
   finish_stream(StreamReason::complete, {});
 }

@@ -4,6 +4,7 @@
 
 #include "common/ids.h"
 #include "proxy/client_conn.h"
+#include "proxy/mcp/field_text.h"
 
 namespace holdfast::proxy {
 namespace {
@@ -33,6 +34,16 @@ std::string forwarded_for(const RequestContext &context) {
   return value.append(context.client.peer_ip());
 }
 
+// What was encoded may hold what a field cannot: to a header it would be an end of line.
+std::string mcp_name(const http::RequestHead &head) {
+  const std::string_view value = head.fields.value(http::FieldId::mcp_name);
+  std::string name = mcp::name_in_field(value).value_or(std::string(value));
+  for (char &c : name) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  }
+  return name;
+}
+
 std::string variable_value(Variable variable, const std::string &text,
                            const RequestContext &context) {
   switch (variable) {
@@ -60,11 +71,15 @@ std::string variable_value(Variable variable, const std::string &text,
     case Variable::server_port:
       return std::to_string(context.client.listener().address.port());
     case Variable::proxy_host:
-      return context.location.proxy_host;
+      return std::string(context.proxy_host);
     case Variable::proxy_add_x_forwarded_for:
       return forwarded_for(context);
     case Variable::request_id:
       return mint_instance_id() + mint_instance_id();
+    case Variable::mcp_method:
+      return std::string(context.head.fields.value(http::FieldId::mcp_method));
+    case Variable::mcp_name:
+      return mcp_name(context.head);
     case Variable::mcp_user:
       return std::string(context.user);
   }

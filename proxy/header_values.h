@@ -1,5 +1,6 @@
-// What proxy_set_header and hash keys say, with variables filled in for one request; and where a
-// management location's requests go at sessiond. Lives for one forwarded head. Worker thread only.
+// What proxy_set_header, hash keys and maps go by, with variables filled in for one request; and
+// where a management location's requests go at sessiond. Lives for one forwarded head. Worker
+// thread only.
 #pragma once
 
 #include <span>
@@ -18,7 +19,7 @@ class ClientConn;
 struct RequestContext {
   const http::RequestHead &head;
   const Server &server;
-  const Location &location;
+  std::string_view proxy_host;
   const ClientConn &client;
   std::string_view user;
 };

@@ -123,6 +123,14 @@ const Location *find_location(const Server &server, std::string_view path) noexc
   return nullptr;
 }
 
+size_t find_rule(const UpstreamMap &map, std::string_view text) noexcept {
+  if (const auto exact = map.exact.find(text); exact != map.exact.end()) return exact->second;
+  for (const UpstreamMap::Pattern &pattern : map.patterns) {
+    if (pattern.pattern.matches(text)) return pattern.rule;
+  }
+  return map.fallback;
+}
+
 bool host_allowed(const Listener &listener, const Server &server, const ProxySettings &settings,
                   std::string_view host) noexcept {
   const std::string_view scheme = listener.tls ? "https" : "http";

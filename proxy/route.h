@@ -17,6 +17,10 @@ const Server &find_server(const Config &config, const Listener &listener,
 // raw.
 const Location *find_location(const Server &server, std::string_view path) noexcept;
 
+// The rule of this map that a text meets: the exact one, else the longest mask ("TEXT*"), else the
+// first expression ("~^TEXT") in the order they stand in, else `default`: nginx's order.
+size_t find_rule(const UpstreamMap &map, std::string_view text) noexcept;
+
 // DNS rebinding (SPEC section 3): on loopback listeners only loopback names, the server's names and
 // the listed hosts; elsewhere everything unless a list is set.
 bool host_allowed(const Listener &listener, const Server &server, const ProxySettings &settings,

@@ -30,6 +30,8 @@ class UpstreamState {
   // The same for a session whose backend is lost: any server but that one, whatever its address.
   std::optional<BackendId> pick_other(MonoTime now, BackendId lost,
                                       std::optional<uint64_t> key = std::nullopt);
+  // Whether this backend is one of its servers.
+  bool has(BackendId backend) const { return server_of(backend).has_value(); }
   // Whether this backend takes new sessions now.
   bool admits(BackendId backend, MonoTime now) const;
   // Whether any other server than this backend's does.

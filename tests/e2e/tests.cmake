@@ -42,7 +42,7 @@ if(TARGET holdfast-proxy AND TARGET holdfast-sessiond AND TARGET holdfastctl)
   # Real time has to pass on hosts of its own; skipped where network namespaces cannot be made.
   hf_test(e2e_dead_peer_test e2e/dead_peer_test.cpp LINK hf_test_support LABEL e2e TIMEOUT 180)
   # Several servers.
-  foreach(name affinity backends health_checks)
+  foreach(name affinity backends health_checks routing)
     e2e(${name})
   endforeach()
   e2e(tls)

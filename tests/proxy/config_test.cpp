@@ -80,8 +80,8 @@ HF_TEST(the_minimal_file_is_read_as_it_says) {
   HF_EQ(server.locations[0].path, std::string("/health"));
   HF_CHECK(server.locations[0].handler == Handler::health);
   HF_CHECK(server.locations[1].handler == Handler::proxy);
-  HF_EQ(server.locations[1].upstream, 0u);
-  HF_EQ(server.locations[1].proxy_host, std::string("everything"));
+  HF_EQ(server.locations[1].pass.upstream, 0u);
+  HF_EQ(server.locations[1].pass.host, std::string("everything"));
 }
 
 HF_TEST(what_is_not_written_has_the_documented_default) {
@@ -246,11 +246,11 @@ HF_TEST(an_address_in_proxy_pass_is_an_upstream_of_its_own_shared_by_all_who_nam
   HF_CHECK(config.upstreams[0].anonymous);
   HF_EQ(config.upstreams[0].name, std::string("127.0.0.1:3001"));
   const auto &locations = config.servers[0].locations;
-  HF_EQ(locations[0].upstream, locations[1].upstream);
-  HF_EQ(config.upstreams[locations[2].upstream].servers[0].addresses[0].text(),
+  HF_EQ(locations[0].pass.upstream, locations[1].pass.upstream);
+  HF_EQ(config.upstreams[locations[2].pass.upstream].servers[0].addresses[0].text(),
         std::string("unix:/run/x.sock"));
-  HF_EQ(locations[2].proxy_host, std::string("localhost"));
-  HF_EQ(config.upstreams[locations[3].upstream].servers[0].addresses[0].text(),
+  HF_EQ(locations[2].pass.host, std::string("localhost"));
+  HF_EQ(config.upstreams[locations[3].pass.upstream].servers[0].addresses[0].text(),
         std::string("10.0.0.1:80"));
 }
 
@@ -274,7 +274,7 @@ HF_TEST(proxy_pass_says_what_is_wrong_with_its_url) {
   HF_SAYS(pass("ftp://everything"), "invalid URL prefix in \"ftp://everything\"");
   HF_SAYS(pass("everything"), "invalid URL prefix in \"everything\"; write http://everything");
   HF_SAYS(pass("http://"), "missing");
-  HF_SAYS(pass("http://$backend"), "variables in \"proxy_pass\"");
+  HF_SAYS(pass("http://$backend"), "there is no map of \"$backend\"");
   HF_SAYS(pass("http://127.0.0.1:99999"), "invalid port");
 }
 

@@ -232,12 +232,12 @@ HF_TEST(one_upstream_may_be_spoken_to_in_several_ways) {
   const Config both = world.config();
   HF_EQ(both.upstreams.size(), 3u);
   const auto &locations = both.servers[0].locations;
-  HF_EQ(locations[0].upstream, locations[2].upstream);
-  HF_CHECK(locations[0].upstream != locations[1].upstream);
-  HF_EQ(both.upstreams[locations[0].upstream].name, "https://u");
-  HF_EQ(both.upstreams[locations[1].upstream].name, "https://u#2");
-  HF_EQ(both.upstreams[locations[3].upstream].name, "u");
-  HF_CHECK(!both.upstreams[locations[3].upstream].tls);
+  HF_EQ(locations[0].pass.upstream, locations[2].pass.upstream);
+  HF_CHECK(locations[0].pass.upstream != locations[1].pass.upstream);
+  HF_EQ(both.upstreams[locations[0].pass.upstream].name, "https://u");
+  HF_EQ(both.upstreams[locations[1].pass.upstream].name, "https://u#2");
+  HF_EQ(both.upstreams[locations[3].pass.upstream].name, "u");
+  HF_CHECK(!both.upstreams[locations[3].pass.upstream].tls);
 }
 
 HF_TEST(what_is_only_spoken_to_by_tls_is_there_once) {
@@ -250,7 +250,7 @@ HF_TEST(what_is_only_spoken_to_by_tls_is_there_once) {
                             .config();
   HF_EQ(config.upstreams.size(), 2u);
   for (const Location &location : config.servers[0].locations) {
-    HF_EQ(config.upstreams[location.upstream].name, location.path == "/" ? "https://u" : "v");
+    HF_EQ(config.upstreams[location.pass.upstream].name, location.path == "/" ? "https://u" : "v");
   }
 }
 

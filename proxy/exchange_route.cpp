@@ -1,0 +1,55 @@
+// Where a request goes: the location that answers it, and the upstream that location leads to.
+#include "proxy/client_conn.h"
+#include "proxy/exchange.h"
+#include "proxy/header_values.h"
+#include "proxy/route.h"
+#include "proxy/upstream.h"
+#include "proxy/worker.h"
+
+namespace holdfast::proxy {
+
+void Exchange::locate(const http::RequestHead &head) {
+  server_ = &find_server(*config_, client_->listener(), head.host);
+  location_ = find_location(*server_, head.path);
+  settings_ = location_ != nullptr ? &location_->settings : &server_->settings;
+}
+
+// What variables are about. Before choose_pass() there is no $proxy_host.
+RequestContext Exchange::context(const http::RequestHead &head) const {
+  const std::string_view proxy_host = pass_ != nullptr ? pass_->host : std::string_view();
+  return {head, *server_, proxy_host, *client_, user_};
+}
+
+// REQUIRES: the location has a proxy_pass.
+void Exchange::choose_pass(const http::RequestHead &head) {
+  if (location_->map == kNone) {
+    pass_ = &location_->pass;
+  } else {
+    const UpstreamMap &map = config_->maps[location_->map];
+    pass_ = &location_->mapped[find_rule(map, filled_in(map.source, context(head)))];
+  }
+  upstream_ = worker_.upstream(*config_, pass_->upstream);
+}
+
+// A request of a session goes to the session's server, whatever its path and its fields say; how
+// that server is, the upstream tells which has it. Of this location's upstreams, of the map's, then
+// of all of them the first that does; where a reload has taken the server away nobody does, and the
+// location's tells whether there is another one.
+void Exchange::follow_session() {
+  if (config_->upstreams.size() == 1 || upstream_->has(view_.backend)) return;
+  for (const Pass &pass : location_->mapped) {
+    UpstreamState *const other = worker_.upstream(*config_, pass.upstream);
+    if (!other->has(view_.backend)) continue;
+    pass_ = &pass;
+    upstream_ = other;
+    return;
+  }
+  for (size_t i = 0; i < config_->upstreams.size(); ++i) {
+    UpstreamState *const other = worker_.upstream(*config_, i);
+    if (!other->has(view_.backend)) continue;
+    upstream_ = other;
+    return;
+  }
+}
+
+}  // namespace holdfast::proxy
