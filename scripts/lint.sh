@@ -91,6 +91,7 @@ run_tidy() {
   else
     configure asan
   fi
+  ninja -C build/asan generated_headers >/dev/null
   mapfile -t units < <(tidy_units)
   say "clang-tidy: ${#units[@]} units"
   ((${#units[@]} == 0)) && return

@@ -6,6 +6,7 @@ add_custom_command(
           -DOUTPUT=${status_page_header} -DNAME=kStatusPageHtml -DNAMESPACE=holdfast::sessiond
           -P ${CMAKE_SOURCE_DIR}/scripts/cmake/EmbedText.cmake
   DEPENDS status_page.html ${CMAKE_SOURCE_DIR}/scripts/cmake/EmbedText.cmake)
+add_custom_target(generated_headers DEPENDS ${status_page_header})  # for clang-tidy in a fresh tree
 hf_library(hf_sessiond_http
   http_api.cpp
   http_guard.cpp

@@ -21,7 +21,7 @@ link::Record record_of(const Session &session, MonoTime now) {
   record.policy = session.policy->name;
   record.transport = session.transport;
   record.backend = session.backend->first;
-  record.backend_session = session.backend_session;
+  record.backend_session = session.backend_session.view();
   record.target = session.target->first;
   record.age_ms = (now - session.created).count();
   record.idle_ms = (now - session.last_activity).count();

@@ -21,6 +21,7 @@
 #include "common/close_reason.h"
 #include "common/ids.h"
 #include "sessiond/core/intrusive_list.h"
+#include "sessiond/core/own_text.h"
 #include "sessiond/core/text_pool.h"
 
 namespace holdfast::sessiond {
@@ -82,7 +83,7 @@ struct Session {
   const TextPool::Entry *peer = nullptr;
   const TextPool::Entry *client_name = nullptr;
   const TextPool::Entry *client_version = nullptr;
-  std::string backend_session;
+  OwnText backend_session;
 
   MonoTime created{};
   MonoTime last_activity{};

@@ -102,7 +102,7 @@ void SessionTable::set_backend(Session &session, std::string_view backend,
                                std::string_view backend_session, std::string_view target) {
   replace(session.backend, backend);
   replace(session.target, target);
-  session.backend_session = backend_session;
+  session.backend_session.assign(backend_session);
 }
 
 void SessionTable::replace(const TextPool::Entry *&held, std::string_view text) {

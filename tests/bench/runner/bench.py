@@ -20,13 +20,17 @@ import tempfile
 
 import counts
 import report
+import sessiond_scale
 from cases import CASES, COUNTED
 from targets import Rig, load_targets, make_certificate
 
 
+APART = ("sessiond", "counts")  # no side-by-side cases: tables of their own
+
+
 def parse_options():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"default: all of {' '.join(CASES)} counts")
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"default: all of {' '.join(CASES)} {' '.join(APART)}")
     parser.add_argument("--bin", required=True, help="where the programs and tools are")
     parser.add_argument("--targets", default="splice,nginx,haproxy,holdfast")
     parser.add_argument("--rounds", type=int, default=3)
@@ -40,7 +44,7 @@ def parse_options():
     options.names = [name for name in options.targets.split(",") if name]
     options.targets = load_targets()
     options.wrapper = ()
-    for unknown in [c for c in options.cases if c not in (*CASES, "counts")]:
+    for unknown in [c for c in options.cases if c not in (*CASES, *APART)]:
         parser.error(f"unknown case: {unknown}")
     for unknown in [n for n in options.names if n not in options.targets]:
         parser.error(f"unknown target: {unknown}")
@@ -98,18 +102,19 @@ def machine():
 
 def main():
     options = parse_options()
-    names = options.cases or [*CASES, "counts"]
+    names = options.cases or [*CASES, *APART]
     header = [f"{datetime.date.today()}, {machine()}", versions(options),
               f"medians of {options.rounds} interleaved rounds of {options.seconds:g} s"]
     with tempfile.TemporaryDirectory(prefix="holdfast-bench-") as work:
         os.chmod(work, 0o1777)  # the peers' workers give up root
         options.work = work
         make_certificate(work)
-        results = {name: measure(options, name) for name in names if name != "counts"}
+        results = {name: measure(options, name) for name in names if name in CASES}
+        scale = sessiond_scale.table(sessiond_scale.measure(options)) if "sessiond" in names else ""
         counted = count_all(options) if "counts" in names else ""
     tables = [report.case_table(name, CASES[name], runs) for name, runs in results.items()]
     text = "\n".join(["# Results of scripts/bench.sh\n", "  \n".join(header), "", report.goals_table(CASES, results),
-                      *tables, counted, ""])
+                      *tables, scale, counted, ""])
     print(text)
     if options.results:
         with open(options.results, "w") as f:
