@@ -202,6 +202,7 @@ struct ProxySettings {
   Millis early_stream{0};                               // 0 = off
   Millis dead_peer_timeout{std::chrono::seconds{120}};  // 0 = off
   bool session_recovery = false;
+  bool mcp_header_check = false;
   Millis backend_ping{0};  // 0 = off
   // nullopt: only the rule for loopback listeners. An empty list: `off`, everything is allowed.
   std::optional<AllowedNames> allowed_hosts;

@@ -199,6 +199,8 @@ bool ConfigBuilder::apply_simple_setting(Level &level, const ConfDirective &dire
     level.settings.streams_per_session = static_cast<unsigned>(count_of(directive));
   } else if (name == "session_recovery") {
     level.settings.session_recovery = directive.args.front().text == "on";
+  } else if (name == "mcp_header_check") {
+    level.settings.mcp_header_check = directive.args.front().text == "on";
   } else if (name == "session_ttl_header") {
     level.settings.session_ttl_header = directive.args.front().text == "on";
   } else if (name == "legacy_sse") {

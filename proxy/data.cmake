@@ -8,6 +8,7 @@ hf_library(hf_proxy_data
   backend_pool.cpp
   balance.cpp
   client_conn.cpp
+  exchange_check.cpp
   exchange_early.cpp
   exchange_end.cpp
   exchange_limits.cpp

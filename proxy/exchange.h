@@ -2,10 +2,11 @@
 // keeps the session's books. Owned by its ClientConn; by the worker once the client has left and
 // the backend's answer is still to be drained. Worker thread only. The implementation is in
 // exchange_request.cpp (way in), exchange_route.cpp (where to), exchange_user.cpp (whose request it
-// is), exchange_session.cpp (MCP rules), exchange_recovery.cpp (backend sessions that were lost),
-// exchange_lost.cpp (servers that were), exchange_response.cpp (way out), exchange_early.cpp (calls
-// answered before their backend does), exchange_unopened.cpp (legacy streams before their first
-// POST), exchange_limits.cpp (how long an answer may take) and exchange_end.cpp (every way to end).
+// is), exchange_check.cpp (whether head and body agree), exchange_session.cpp (MCP rules),
+// exchange_recovery.cpp (backend sessions that were lost), exchange_lost.cpp (servers that were),
+// exchange_response.cpp (way out), exchange_early.cpp (calls answered before their backend does),
+// exchange_unopened.cpp (legacy streams before their first POST), exchange_limits.cpp (how long an
+// answer may take) and exchange_end.cpp (every way to end).
 //
 //   inspect ──routable──▶ [restoring] ──▶ [admitting] ──▶ forwarding ──answer complete──▶ done
 //      │                      │               │            │  │   ▲
@@ -27,6 +28,7 @@
 #include "proxy/http/body_decoder.h"
 #include "proxy/http/head_writer.h"
 #include "proxy/legacy_streams.h"
+#include "proxy/mcp/head_check.h"
 #include "proxy/mcp/message_event.h"
 #include "proxy/mcp/rpc_scanner.h"
 #include "proxy/mcp/sse_scanner.h"
@@ -149,7 +151,7 @@ class Exchange final : public BackendUser,
   size_t decode(std::string_view bytes, Pieces &pieces);
   void refuse_body();
   void advance(const http::RequestHead *head, std::string_view raw_head, const Pieces &pieces);
-  bool ready_to_decide(const Pieces &pieces) const;
+  bool ready_to_decide(const Pieces &pieces);
   void hold(std::string_view raw_head, const Pieces &pieces);
   const http::RequestHead &reparse();
   void go_on();
@@ -170,6 +172,14 @@ class Exchange final : public BackendUser,
   RequestContext context(const http::RequestHead &head) const;
   void choose_pass(const http::RequestHead &head);
   void follow_session();
+
+  // exchange_check.cpp
+  void begin_head_check(const http::RequestHead &head);
+  bool head_unproven();
+  bool head_belied();
+  bool belied();
+  void refuse_belied();
+  void refuse_identified();
 
   // exchange_user.cpp
   void identify_user(const http::RequestHead &head);
@@ -327,7 +337,8 @@ class Exchange final : public BackendUser,
   const ProxySettings *settings_ = nullptr;
   UpstreamState *upstream_ = nullptr;
   std::unique_ptr<BackendConn> backend_;
-  std::unique_ptr<mcp::RpcScanner> scanner_;  // of the request's body, or of the stream's event
+  std::unique_ptr<mcp::HeadCheck> head_check_;  // until the request has agreed with its head
+  std::unique_ptr<mcp::RpcScanner> scanner_;    // of the request's body, or of the stream's event
   std::unique_ptr<struct ExchangeWaiting> waiting_;  // what a request holds while it cannot go on
   std::unique_ptr<struct ExchangeLegacy> legacy_;  // while a legacy stream's first event is awaited
   std::unique_ptr<struct ExchangeEarly> early_;    // once a slow call got its stream

@@ -47,12 +47,14 @@ void Exchange::refuse(int status, std::string_view message, std::string_view ext
   // A message two readers could take apart differently leaves no certain place for the next one.
   if (status == 400 || status == 421) keep_alive_ = false;
   if (speaks_rpc()) {
+    const bool belied = status == 400 && head_check_ && head_check_->failed();
     const bool has_id =
         json_body_ && request_id_.empty() && scanner_ && scanner_->size() > 0 && !scanner_->batch();
     if (has_id) request_id_ = scanner_->first().id;
     answer(status, kJson,
-           rpc_error_body(request_id_, rpc_code_for(status), message, refusal_reason_), extra_name,
-           extra_value);
+           rpc_error_body(request_id_, belied ? kRpcHeaderMismatch : rpc_code_for(status), message,
+                          refusal_reason_),
+           extra_name, extra_value);
   } else {
     answer(status, kPlain, std::string(message) + "\n", extra_name, extra_value);
   }

@@ -59,6 +59,7 @@ size_t Exchange::start(const http::RequestHead &head, std::string_view raw_head,
   request_complete_ = !has_body(head.framing) && head.framing.kind != http::BodyKind::chunked;
   if (settings_->access_log != kNone) begin_log(head);
   if (json_body_) scanner_ = worker_.take_scanner();
+  begin_head_check(head);
 
   Pieces &pieces = worker_.scratch().pieces;
   pieces.clear();
@@ -202,9 +203,11 @@ void Exchange::refuse_body() {
   worker_.counters().add(Counter::protocol_errors);
   keep_alive_ = false;
   const bool framing = request_body_.error()[0] != '\0';
-  const char *text = body_error_ == 413 ? "request body too large"
-                     : framing          ? request_body_.error()
-                               : "ambiguous JSON: a member that routes the message is there twice";
+  const std::string_view text =
+      body_error_ == 413 ? "request body too large"
+      : framing          ? request_body_.error()
+      : head_belied()    ? head_check_->text()
+                         : "ambiguous JSON: a member that routes the message is there twice";
   if (response_started_) {
     cut();
     return;
@@ -225,7 +228,7 @@ size_t Exchange::on_client_bytes(std::string_view bytes) {
   return consumed;
 }
 
-bool Exchange::ready_to_decide(const Pieces &pieces) const {
+bool Exchange::ready_to_decide(const Pieces &pieces) {
   if (kind_ == Kind::management) {
     return request_complete_ || request_body_.decoded_bytes() > kManagementBodyBytesMax;
   }
@@ -234,7 +237,7 @@ bool Exchange::ready_to_decide(const Pieces &pieces) const {
   size_t bytes = waiting_ ? waiting_->body.size() : 0;
   for (const std::string_view piece : pieces) bytes += piece.size();
   if (bytes >= kHeldBodyBytesMax) return true;
-  if (!scanner_->routable()) return false;
+  if (!scanner_->routable() || head_unproven()) return false;
   // What opens something is read whole: the id, and who the client is, are needed before its
   // answer.
   const std::string &method = scanner_->first().method;
@@ -271,9 +274,7 @@ void Exchange::advance(const http::RequestHead *head, std::string_view raw_head,
       return;  // only requests that are complete wait here
     case Phase::forwarding:
       if (discard_request_ || !backend_) return;
-      if (scanner_ && !classified_ && scanner_->state() == mcp::RpcScanner::State::unclear &&
-          routed_) {
-        // What it was routed by does not hold: the backend must not see it whole.
+      if (belied()) {  // what it was routed by does not hold: the backend must not see it whole
         body_error_ = 400;
         refuse_body();
         return;
@@ -283,7 +284,7 @@ void Exchange::advance(const http::RequestHead *head, std::string_view raw_head,
       if (in_session_ && !classified_) classify();
       return;
     case Phase::refusing:
-      if (identified(pieces.empty() ? 0 : pieces.back().size())) refuse_session_not_found();
+      if (identified(pieces.empty() ? 0 : pieces.back().size())) refuse_identified();
       return;
     case Phase::answered:
     case Phase::done:
@@ -314,8 +315,12 @@ const http::RequestHead &Exchange::reparse() {
 // What was waited for has come.
 void Exchange::go_on() {
   phase_ = Phase::forwarding;
-  keep_copy({}, {});
-  dispatch(reparse(), {});
+  if (head_belied()) {
+    refuse_belied();
+  } else {
+    keep_copy({}, {});
+    dispatch(reparse(), {});
+  }
   if (client_ != nullptr) client_->pause_reading(false);
 }
 

@@ -117,6 +117,7 @@ void Exchange::begin_event_stream(const http::ResponseHead &head) {
   }
   head_due_ = MonoTime::max();
   if (scanner_) worker_.give_scanner(std::move(scanner_));
+  head_check_.reset();  // an idle stream would keep it
   // An idle stream would keep its bytes; a recovery asks for the new one.
   if (!view_.recovers) std::string().swap(view_.backend_session);
   scan_events_ = kind_ == Kind::session || kind_ == Kind::initialize;

@@ -47,6 +47,10 @@ void Exchange::decide(const http::RequestHead &head) {
     phase_ = Phase::forwarding;
     return;
   }
+  if (head_belied()) {
+    phase_ = Phase::refusing;
+    return;
+  }
   if (scanner_ && scanner_->size() > 0 && !scanner_->batch()) {
     const mcp::RpcMessage &message = scanner_->first();
     request_id_ = message.id;
@@ -239,7 +243,7 @@ void Exchange::decide_again() {
     keep_copy({}, {});
     dispatch(head, {});
   } else if (phase_ == Phase::refusing && identified(0)) {
-    refuse_session_not_found();
+    refuse_identified();
   }
   if (client_ != nullptr) client_->pause_reading(false);
 }

@@ -11,6 +11,7 @@ namespace holdfast::proxy {
 
 inline constexpr int kRpcServerError = -32000;
 inline constexpr int kRpcSessionNotFound = -32001;
+inline constexpr int kRpcHeaderMismatch = -32020;
 
 // `raw_id`: the request's id as a raw JSON token; anything that may not be echoed becomes null.
 // `reason`: a word of ours for error.data.reason; empty: no data.

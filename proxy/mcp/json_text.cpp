@@ -91,12 +91,23 @@ void JsonText::clear() {
   unit_ = 0;
   unit_digits_left_ = 0;
   high_surrogate_ = 0;
-  cut_ = false;
+  cut_ = same_ = false;
+}
+
+void JsonText::compare_with(std::string_view text) {
+  same_ = true;
+  rest_ = text;
+}
+
+void JsonText::compare(std::string_view bytes) {
+  same_ = rest_.starts_with(bytes);
+  if (same_) rest_.remove_prefix(bytes.size());
 }
 
 void JsonText::append(std::string_view bytes) {
   if (bytes.empty()) return;
   flush_surrogate();
+  if (same_) compare(bytes);
   const size_t fitting = std::min(bytes.size(), kBytesMax - size_);
   std::memcpy(bytes_.data() + size_, bytes.data(), fitting);
   size_ += fitting;
@@ -133,6 +144,7 @@ JsonText::Escape JsonText::on_unit(uint16_t unit) {
   if (unit >= 0xD800 && unit <= 0xDBFF) {
     high_surrogate_ = unit;
   } else {
+    if (low) same_ = false;
     append_code_point(low ? 0xFFFD : unit);
   }
   return Escape::done;
@@ -163,6 +175,7 @@ void JsonText::append_code_point(uint32_t code) {
 void JsonText::flush_surrogate() {
   if (high_surrogate_ == 0) return;
   high_surrogate_ = 0;
+  same_ = false;
   append_code_point(0xFFFD);
 }
 

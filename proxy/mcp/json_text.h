@@ -35,6 +35,13 @@ class JsonText {
   // The bytes added so far, unchanged; for tokens kept as received.
   std::string_view raw() const { return {bytes_.data(), size_}; }
 
+  // From clear() on what is added is compared with `text` as well, however long it is. Borrows it
+  // until the next clear().
+  void compare_with(std::string_view text);
+  // Whether it was that text, byte for byte; half a surrogate pair is like no text.
+  // REQUIRES: compare_with(), finish().
+  bool same() const { return same_ && rest_.empty(); }
+
   // True for a text that finish() would give back unchanged: ASCII, and not too long.
   static bool is_plain(std::string_view text);
 
@@ -45,6 +52,7 @@ class JsonText {
   Escape on_unit(uint16_t unit);
   void append_code_point(uint32_t code);
   void flush_surrogate();
+  void compare(std::string_view bytes);
 
   std::array<char, kBytesMax> bytes_{};
   size_t size_ = 0;
@@ -52,6 +60,8 @@ class JsonText {
   uint8_t unit_digits_left_ = 0;
   uint16_t high_surrogate_ = 0;  // waiting for its second half; 0: none
   bool cut_ = false;
+  bool same_ = false;
+  std::string_view rest_{};  // of the text to compare with
 };
 
 // Length in bytes of the well-formed UTF-8 sequence `text` begins with (RFC 3629: no overlong

@@ -58,6 +58,7 @@ void RpcMessage::clear() {
                             &protocol_version, &resource_uri, &tool_name}) {
     text->clear();
   }
+  name_match = uri_match = task_match = Match::absent;
   has_method = has_id = has_result = has_error = method_long = complete = false;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -13,6 +14,13 @@ inline constexpr size_t kRpcIdBytesMax = 256;       // longer: id is not echoed 
 inline constexpr size_t kRpcCaptureBytesMax = 256;  // other captured strings are cut here
 inline constexpr size_t kRpcBatchMessagesMax = 64;  // further members of a batch are counted only
 
+// What a member of params is against RpcScanner::expect().
+enum class Match : uint8_t {
+  absent,  // or no string
+  same,
+  other
+};
+
 // One JSON-RPC message. Captured text is valid UTF-8 ("?" for bytes that are not, U+FFFD for half a
 // surrogate pair) but may hold control characters that were written as escapes. A member of another
 // type than named here counts as absent, except id.
@@ -22,13 +30,16 @@ struct RpcMessage {
                        // for an id that may not be echoed: another type, malformed, too long
   std::string request_id;   // params.requestId as a raw token (notifications/cancelled), else empty
   std::string client_name;  // params.clientInfo.name, unescaped
-  std::string client_version;    // params.clientInfo.version
-  std::string protocol_version;  // params._meta["io.modelcontextprotocol/protocolVersion"]
-  std::string resource_uri;      // params.uri, unescaped
-  std::string tool_name;         // params.name, unescaped
-  bool has_method = false;       // a string member "method"
-  bool has_id = false;           // a member "id" other than null
-  bool has_result = false;       // a member "result" at top level
+  std::string client_version;        // params.clientInfo.version
+  std::string protocol_version;      // params._meta["io.modelcontextprotocol/protocolVersion"]
+  std::string resource_uri;          // params.uri, unescaped
+  std::string tool_name;             // params.name, unescaped
+  Match name_match = Match::absent;  // params.name, whole, however long it is
+  Match uri_match = Match::absent;   // params.uri
+  Match task_match = Match::absent;  // params.taskId
+  bool has_method = false;           // a string member "method"
+  bool has_id = false;               // a member "id" other than null
+  bool has_result = false;           // a member "result" at top level
   bool has_error = false;
   bool method_long = false;
   bool complete = false;  // the closing brace was seen

@@ -38,6 +38,7 @@ void RpcScanner::reset() {
   pending_ = capture_ = Member::none;
   depth_ = visited_depth_ = 0;
   text_.clear();
+  expected_ = {};
 }
 
 RpcScanner::State RpcScanner::feed(std::string_view bytes) {
@@ -161,7 +162,10 @@ void RpcScanner::end_capture() {
     if (string) text_.append("\"");
     return on_token(member, text_.raw(), text_.cut());
   }
-  if (member != Member::none) on_text(member, text_.finish(), text_.cut());
+  if (member == Member::none) return;
+  const std::string_view text = text_.finish();
+  if (is_compared(member)) on_compared(member, text_.same());
+  on_text(member, text, text_.cut());
 }
 
 // --- Structure ---------------------------------------------------------------------------------
@@ -196,6 +200,7 @@ void RpcScanner::end_capture() {
   lex_ = Lex::string;
   capture_ = member;
   text_.clear();
+  if (is_compared(member)) text_.compare_with(expected_);
   if (keeps_token(member)) text_.append("\"");
   if (member != Member::none) text_.append(plain);
   return special;
@@ -208,6 +213,7 @@ inline void RpcScanner::on_plain(Member member, std::string_view text) {
     const std::string_view token{text.data() - 1, text.size() + 2};
     return on_token(member, token, token.size() > JsonText::kBytesMax);
   }
+  if (is_compared(member)) on_compared(member, text == expected_);
   if (JsonText::is_plain(text)) return on_text(member, text, false);
   text_.clear();
   text_.append(text);
@@ -299,6 +305,7 @@ RpcScanner::Member RpcScanner::find_member(Where where, std::string_view name) {
   static constexpr Row kParams[] = {
       {"name", Member::name},
       {"uri", Member::uri},
+      {"taskId", Member::task_id},
       {"_meta", Member::meta},
       {"requestId", Member::request_id},
       {"clientInfo", Member::client_info},
@@ -343,6 +350,7 @@ inline bool RpcScanner::keeps_text(Member member) {
     case Member::method:
     case Member::uri:
     case Member::name:
+    case Member::task_id:
     case Member::client_name:
     case Member::client_version:
     case Member::protocol_version:
@@ -350,6 +358,11 @@ inline bool RpcScanner::keeps_text(Member member) {
     default:
       return false;
   }
+}
+
+// Strings that expect() is about.
+inline bool RpcScanner::is_compared(Member member) {
+  return member == Member::name || member == Member::uri || member == Member::task_id;
 }
 
 inline RpcScanner::Member RpcScanner::take_pending() {
@@ -367,6 +380,14 @@ inline void RpcScanner::on_key(std::string_view name) {
   pending_ = member;
   if (member == Member::result) current().has_result = true;
   if (member == Member::error) current().has_error = true;
+}
+
+inline void RpcScanner::on_compared(Member member, bool same) {
+  RpcMessage &message = current();
+  Match &match = member == Member::name  ? message.name_match
+                 : member == Member::uri ? message.uri_match
+                                         : message.task_match;
+  match = same ? Match::same : Match::other;
 }
 
 void RpcScanner::on_text(Member member, std::string_view text, bool cut) {

@@ -34,6 +34,9 @@ class RpcScanner {
   static constexpr size_t kDepthMax = 512;
 
   void reset();
+  // From now on params.name, params.uri and params.taskId of each message are compared with this
+  // text as they stream by, whatever their length. Borrows it until reset().
+  void expect(std::string_view name) { expected_ = name; }
   State feed(std::string_view bytes);
   State state() const { return state_; }
   bool batch() const { return batch_; }
@@ -69,6 +72,7 @@ class RpcScanner {
     meta,
     uri,
     name,
+    task_id,
     client_name,
     client_version,
     protocol_version
@@ -87,6 +91,7 @@ class RpcScanner {
   static Member find_member(Where where, std::string_view name);
   static bool keeps_token(Member member);
   static bool keeps_text(Member member);
+  static bool is_compared(Member member);
 
   const char *feed_structure(const char *p, const char *end);
   const char *feed_string(const char *p, const char *end);
@@ -100,6 +105,7 @@ class RpcScanner {
   void on_escaped(char c);
   void on_plain(Member member, std::string_view text);
   void on_key(std::string_view name);
+  void on_compared(Member member, bool same);
   void on_text(Member member, std::string_view text, bool cut);
   void on_token(Member member, std::string_view token, bool cut);
 
@@ -134,6 +140,7 @@ class RpcScanner {
   size_t visited_depth_ = 0;       // depth_ of the innermost visited object; 0: none
   std::array<uint64_t, kDepthMax / 64> objects_{};  // per open container: 1 object, 0 array
   JsonText text_;
+  std::string_view expected_{};
 };
 
 }  // namespace holdfast::proxy::mcp

@@ -199,6 +199,7 @@ HF_TEST(the_shipped_proxy_conf_means_the_defaults_with_and_without_its_comments)
     HF_EQ(have.legacy_sse_waiting, want.legacy_sse_waiting);
     HF_EQ(have.legacy_sse_initialize_first, want.legacy_sse_initialize_first);
     HF_EQ(have.session_ttl_header, want.session_ttl_header);
+    HF_EQ(have.mcp_header_check, want.mcp_header_check);
     HF_EQ(have.client_body_bytes_max, want.client_body_bytes_max);
     HF_CHECK(have.connect_timeout == want.connect_timeout &&
              have.read_timeout == want.read_timeout);

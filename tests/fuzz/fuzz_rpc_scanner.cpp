@@ -70,13 +70,21 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   static RpcScanner whole;
   static RpcScanner pieces;
   const std::string_view document(static_cast<const char *>(static_cast<const void *>(data)), size);
+  // A text that occurs is expected, so that it can be found.
   whole.reset();
+  (void)whole.feed(document);
+  const std::string expected =
+      whole.first().tool_name.empty() ? whole.first().resource_uri : whole.first().tool_name;
+  reader.expect(expected);
+  whole.reset();
+  whole.expect(expected);
   (void)whole.feed(document);
   check_messages(whole);
 
   std::mt19937 random(static_cast<uint32_t>(std::hash<std::string_view>{}(document)));
   for (const size_t piece_bytes_max : {1U, 7U, 50U}) {
     pieces.reset();
+    pieces.expect(expected);
     holdfast::test::feed_in_pieces(document, random, piece_bytes_max,
                                    [](std::string_view piece) { (void)pieces.feed(piece); });
     require(describe(pieces) == describe(whole), "pieces matter");

@@ -25,10 +25,14 @@ struct RpcReference {
   // Per message: the id as a value, when it is a string or a number.
   std::vector<std::optional<simdjson::dom::element>> ids;
   std::vector<std::optional<simdjson::dom::element>> request_ids;
+  std::string a_name;  // one of the names that are compared, whole
 };
 
 class RpcReferenceReader {
  public:
+  // What names are compared with.
+  void expect(std::string name) { expected_ = std::move(name); }
+
   // nullopt: not valid JSON, so that nothing is known about what the scanner must say. The answer
   // refers to this reader's tree until the next call.
   std::optional<RpcReference> read(std::string_view document) {
@@ -105,6 +109,14 @@ class RpcReferenceReader {
     out = text.substr(0, bytes);
   }
 
+  void compare(Object object, std::string_view name, proxy::mcp::Match &out) {
+    const std::optional<Element> element = find(object, name);
+    std::string_view text;
+    if (!element || element->get(text) != simdjson::SUCCESS) return;
+    out = text == expected_ ? proxy::mcp::Match::same : proxy::mcp::Match::other;
+    if (text.size() > reference_.a_name.size()) reference_.a_name = text;
+  }
+
   static bool is_string_or_number(Element element) {
     return element.is_string() || element.is_number();
   }
@@ -130,6 +142,9 @@ class RpcReferenceReader {
       request_id = find(*params, "requestId");
       copy_text(*params, "uri", message.resource_uri);
       copy_text(*params, "name", message.tool_name);
+      compare(*params, "name", message.name_match);
+      compare(*params, "uri", message.uri_match);
+      compare(*params, "taskId", message.task_match);
       if (const auto client = find_object(*params, "clientInfo")) {
         copy_text(*client, "name", message.client_name);
         copy_text(*client, "version", message.client_version);
@@ -144,6 +159,7 @@ class RpcReferenceReader {
 
   simdjson::dom::parser parser_;
   RpcReference reference_;
+  std::string expected_;
 };
 
 // True when the raw token `raw` says what simdjson read. A long token may have been given up for
@@ -180,6 +196,9 @@ inline std::string disagreement(const proxy::mcp::RpcScanner &scanner,
       return "clientInfo";
     if (is.protocol_version != must.protocol_version) return "protocolVersion";
     if (is.resource_uri != must.resource_uri || is.tool_name != must.tool_name) return "uri, name";
+    if (is.name_match != must.name_match || is.uri_match != must.uri_match ||
+        is.task_match != must.task_match)
+      return "what was expected";
     if (!is.complete) return "complete";
     if (!token_agrees(is.id, reference.ids[i], "null", document_bytes)) return "id: " + is.id;
     if (!token_agrees(is.request_id, reference.request_ids[i], "", document_bytes))

@@ -10,6 +10,7 @@
 #include "tests/support/hf_test.h"
 
 using holdfast::proxy::mcp::kRpcBatchMessagesMax;
+using holdfast::proxy::mcp::Match;
 using holdfast::proxy::mcp::RpcMessage;
 using holdfast::proxy::mcp::RpcScanner;
 using holdfast::test::describe;
@@ -220,6 +221,7 @@ static const char *const kNotDone[] = {
     R"({"params":{"clientInfo":{"name":"a","name":"b"}}})",
     R"({"params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"1","io.modelcontextprotocol/protocolVersion":"2"}}})",
     R"([{"method":"a"},{"method":"a","method":"b"}])",
+    R"({"params":{"taskId":"a","taskId":"a"}})",
 };
 
 // The members reported are those of RpcMessage, and nothing else.
@@ -232,6 +234,52 @@ HF_TEST(what_is_not_a_message_or_a_batch_is_never_done) {
   for (const char *document : kNotDone) {
     const RpcScanner scanner = scan(document);
     if (scanner.state() == State::done) HF_FAIL(std::string("done: ") + document);
+  }
+}
+
+// Compared as it streams by, a name may be longer than what is kept of it.
+HF_TEST(an_expected_name_is_found_whatever_its_length) {
+  const std::string uri(5000, 'u');
+  struct Row {
+    std::string document;
+    std::string expected;
+    Match name, uri, task;
+  };
+  const Row rows[] = {
+      {R"({"params":{"name":"echo"}})", "echo", Match::same, Match::absent, Match::absent},
+      {R"({"params":{"name":"echo"}})", "ech", Match::other, Match::absent, Match::absent},
+      {R"({"params":{"name":"ech"}})", "echo", Match::other, Match::absent, Match::absent},
+      {R"({"params":{"name":""}})", "", Match::same, Match::absent, Match::absent},
+      {R"({"params":{"name":"\u0065ch\u006f"}})", "echo", Match::same, Match::absent,
+       Match::absent},
+      {R"({"params":{"name":"\ud83d\ude00","uri":"a","taskId":"\ud83d\ude00"}})",
+       "\xF0\x9F\x98\x80", Match::same, Match::other, Match::same},
+      // Half a pair is no character: a server has another name than U+FFFD for it, if any.
+      {R"({"params":{"name":"\ud83d","uri":"\ude00"}})", "\xEF\xBF\xBD", Match::other, Match::other,
+       Match::absent},
+      {"{\"params\":{\"name\":\"a\xFF\"}}", "a?", Match::other, Match::absent, Match::absent},
+      {R"({"params":{"name":1,"uri":{"name":"echo"},"taskId":["echo"]}})", "echo", Match::absent,
+       Match::absent, Match::absent},
+      {R"({"name":"echo","params":{"arguments":{"name":"echo"},"clientInfo":{"name":"echo"}}})",
+       "echo", Match::absent, Match::absent, Match::absent},
+      {R"({"params":{"uri":")" + uri + "\"}}", uri, Match::absent, Match::same, Match::absent},
+      {R"({"params":{"uri":")" + uri + "x\"}}", uri, Match::absent, Match::other, Match::absent},
+      {R"({"params":{"uri":")" + uri + "\"}}", uri + "x", Match::absent, Match::other,
+       Match::absent},
+  };
+  for (const Row &row : rows) {
+    for (const size_t piece_bytes : {size_t{1}, size_t{7}, row.document.size()}) {
+      RpcScanner scanner;
+      scanner.reset();
+      scanner.expect(row.expected);
+      for (size_t at = 0; at < row.document.size(); at += piece_bytes)
+        (void)scanner.feed(std::string_view(row.document).substr(at, piece_bytes));
+      const bool right = scanner.first().name_match == row.name &&
+                         scanner.first().uri_match == row.uri &&
+                         scanner.first().task_match == row.task;
+      if (!right)
+        HF_FAIL(row.document.substr(0, 200) + " in pieces of " + std::to_string(piece_bytes));
+    }
   }
 }
 
@@ -456,6 +504,7 @@ int main() {
   const CMUnitTest tests[] = {
       HF_UNIT(messages_are_described_as_they_are),
       HF_UNIT(what_is_not_a_message_or_a_batch_is_never_done),
+      HF_UNIT(an_expected_name_is_found_whatever_its_length),
       HF_UNIT(pieces_do_not_matter),
       HF_UNIT(a_used_scanner_is_as_good_as_a_new_one),
       HF_UNIT(steady_state_keeps_its_memory),

@@ -49,6 +49,11 @@ inline std::string describe(const proxy::mcp::RpcScanner &scanner) {
     const std::pair<const char *, bool> flags[] = {
         {"has_method", m.has_method}, {"has_id", m.has_id},           {"has_result", m.has_result},
         {"has_error", m.has_error},   {"method_long", m.method_long}, {"complete", m.complete}};
+    const std::pair<const char *, proxy::mcp::Match> matches[] = {
+        {"name", m.name_match}, {"uri", m.uri_match}, {"task", m.task_match}};
+    for (const auto &[label, match] : matches) {
+      if (match == proxy::mcp::Match::same) out.append(" same ").append(label);
+    }
     for (const auto &[label, flag] : flags) {
       if (flag) out.append(" ").append(label);
     }
