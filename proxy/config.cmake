@@ -29,6 +29,7 @@ hf_library(hf_proxy_config
   config_health.cpp
   config_jwt.cpp
   config_load.cpp
+  config_location.cpp
   config_map.cpp
   config_server.cpp
   config_tls.cpp

@@ -238,6 +238,9 @@ struct Pass {
 struct Location {
   std::string path;    // begins with '/'
   bool exact = false;  // `= /path`; otherwise a prefix (`^~` means the same)
+  // Only for requests outside of sessions whose Mcp-Method, whose Mcp-Name is such a text.
+  std::optional<TextPattern> mcp_method;
+  std::optional<TextPattern> mcp_name;
   Handler handler = Handler::proxy;
   Pass pass;                  // only with Handler::proxy; with a map what its default says
   size_t map = kNone;         // index into Config::maps: proxy_pass names its variable
@@ -247,11 +250,16 @@ struct Location {
   int return_code = 0;
   std::string return_text;  // body; the target of Location: for 301, 302, 303, 307 and 308
   ProxySettings settings;
+
+  bool by_message() const noexcept { return mcp_method || mcp_name; }
 };
 
 struct Server {
-  std::vector<std::string> names;   // lower case, without port; "*.example.com"; "" matches no Host
-  std::vector<Location> locations;  // exact ones first, then prefixes, longest first
+  std::vector<std::string> names;  // lower case, without port; "*.example.com"; "" matches no Host
+  // Exact ones first, then prefixes, longest first; of one path those for certain messages, in the
+  // order they stand in, before the one for all.
+  std::vector<Location> locations;
+  bool by_message = false;  // there are such
   Millis client_header_timeout{std::chrono::seconds{10}};
   Millis client_body_timeout{std::chrono::seconds{20}};  // without progress
   Millis client_body_total{std::chrono::seconds{120}};   // the whole body

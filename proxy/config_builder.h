@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -105,16 +106,21 @@ class ConfigBuilder {
   bool read_protocols(TlsContext &context, const ConfDirective *directive);
   void check_tls();
 
+  // config_location.cpp
+  void build_location(Server &server, const ConfDirective &block,
+                      const TlsDirectives &inherited_tls);
+  bool read_location_match(Location &location, const ConfDirective &block);
+  bool read_location_fields(Location &location, std::span<const ConfWord> words);
+  bool read_handler(Location &location, const ConfDirective &directive, const TlsDirectives &tls);
+  void read_return(Location &location, const ConfDirective &directive);
+  void order_locations(Server &server);
+  void check_by_message(const std::vector<Location> &locations, size_t at, const ConfSpan &span);
+
   // config_server.cpp
   void build_servers(const Directives &directives, const Level &inherited,
                      const TlsDirectives &inherited_tls);
   void build_server(const ConfDirective &block, const Level &inherited,
                     const TlsDirectives &inherited_tls);
-  void build_location(Server &server, const ConfDirective &block,
-                      const TlsDirectives &inherited_tls);
-  bool read_location_match(Location &location, const ConfDirective &block);
-  bool read_handler(Location &location, const ConfDirective &directive, const TlsDirectives &tls);
-  void read_return(Location &location, const ConfDirective &directive);
   struct ListenParams {
     std::optional<int> backlog;
     std::optional<ClientKeepAlive> keepalive;
@@ -149,6 +155,7 @@ class ConfigBuilder {
   std::map<std::string, size_t, std::less<>> map_indices_;  // by variable, "$NAME"
   std::map<std::string, ConfSpan, std::less<>> map_spans_;  // faulty ones, too
   std::vector<ConfSpan> default_server_spans_;  // parallel to Config::listeners; no file = none
+  std::vector<ConfSpan> location_spans_;  // parallel to the locations of the server being built
   std::vector<Placed> admin_status_;
   std::vector<Placed> needs_sessiond_;
   std::vector<Placed> server_name_spans_;

@@ -1,27 +1,14 @@
-// server and location blocks, and the listeners they share.
+// server blocks, and the listeners they share.
 #include <algorithm>
 
 #include "common/units.h"
 #include "proxy/config_builder.h"
-#include "proxy/directives.h"
 
 namespace holdfast::proxy {
 
 namespace {
 
 std::string in_quotes(std::string_view text) { return '"' + std::string(text) + '"'; }
-
-bool is_redirect(int code) {
-  return code == 301 || code == 302 || code == 303 || code == 307 || code == 308;
-}
-
-bool has_variable(std::string_view text) {
-  for (size_t at = text.find('$'); at != std::string_view::npos; at = text.find('$', at + 1)) {
-    const char next = at + 1 < text.size() ? text[at + 1] : '\0';
-    if (next == '{' || next == '_' || (next >= 'a' && next <= 'z')) return true;
-  }
-  return false;
-}
 
 bool is_unsupported_listen_param(std::string_view name) {
   return name == "http2" || name == "quic" || name == "proxy_protocol" || name == "setfib" ||
@@ -54,6 +41,7 @@ void ConfigBuilder::build_server(const ConfDirective &block, const Level &inheri
   const PlacedTls &placed =
       server_tls_.emplace_back(PlacedTls{tls_level(inherited_tls, block.children), block.span()});
   server.tls = server_tls(placed.level);
+  location_spans_.clear();
   bool listens = false;
   for (const ConfDirective &directive : block.children) {
     listens = listens || directive.name.text == "listen";
@@ -68,12 +56,7 @@ void ConfigBuilder::build_server(const ConfDirective &block, const Level &inheri
     }
   }
   if (!listens) fail(block.span(), "this server has no \"listen\"; write listen 127.0.0.1:8080;");
-  // Exact matches first, then the longest prefix: the order in which a request tries them.
-  std::stable_sort(server.locations.begin(), server.locations.end(),
-                   [](const Location &a, const Location &b) {
-                     if (a.exact != b.exact) return a.exact;
-                     return a.path.size() > b.path.size();
-                   });
+  order_locations(server);
   server.settings.jwt = {};
   config_.servers[index] = std::move(server);
 }
@@ -87,142 +70,6 @@ void ConfigBuilder::read_server_names(Server &server, const ConfDirective &direc
       fail(word.span, name.error().message);
     }
   }
-}
-
-// --- locations -----------------------------------------------------------------------------------
-
-bool ConfigBuilder::read_location_match(Location &location, const ConfDirective &block) {
-  std::string modifier = block.args.size() > 1 ? block.args[0].text : "";
-  const ConfWord &path = block.args.back();
-  location.path = path.text;
-  if (block.args.size() == 1) {
-    // nginx also takes the modifier without a blank: "=/x".
-    const size_t slash = path.text.find('/');
-    if (slash != std::string::npos && slash > 0) {
-      modifier = path.text.substr(0, slash);
-      location.path = path.text.substr(slash);
-    }
-  }
-  if (modifier == "~" || modifier == "~*") {
-    fail(block.args.front().span,
-         "locations by regular expression are not supported by this version");
-    return false;
-  }
-  if (!modifier.empty() && modifier != "=" && modifier != "^~") {
-    fail(block.args.front().span,
-         "invalid location modifier " + in_quotes(modifier) + " (= or ^~)");
-    return false;
-  }
-  if (location.path.empty() || location.path.front() != '/') {
-    fail(path.span, "the location " + in_quotes(path.text) + " does not begin with \"/\"");
-    return false;
-  }
-  location.exact = modifier == "=";
-  return true;
-}
-
-void ConfigBuilder::build_location(Server &server, const ConfDirective &block,
-                                   const TlsDirectives &inherited_tls) {
-  Location location;
-  if (!read_location_match(location, block)) return;
-  const bool known =
-      std::any_of(server.locations.begin(), server.locations.end(), [&](const Location &other) {
-        return other.path == location.path && other.exact == location.exact;
-      });
-  if (known) {
-    fail(block.span(), "duplicate location " + in_quotes(location.path));
-    return;
-  }
-  Level level = server;
-  apply_level(level, block.children);
-  location.settings = std::move(level.settings);
-  make_jwt_verifier(location, block);
-  const ConfDirective *handler = nullptr;
-  bool faulty = false;  // a handler that the checker refused is not a missing one
-  for (const ConfDirective &directive : block.children) {
-    const std::string &name = directive.name.text;
-    const bool is_handler =
-        name == "proxy_pass" || name == "return" || name.substr(0, 9) == "holdfast_";
-    if (!is_handler) continue;
-    faulty = faulty || directive.row == nullptr;
-    if (directive.row == nullptr) continue;
-    if (handler != nullptr) {
-      fail(directive.span(), in_quotes(name) + " and " + in_quotes(handler->name.text) +
-                                 " cannot both answer one location");
-      continue;
-    }
-    handler = &directive;
-    (void)read_handler(
-        location, directive,
-        tls_level(inherited_tls,
-                  block.children));  // ignoring: reported, and every location is kept
-  }
-  if (handler == nullptr && !faulty) {
-    fail(block.span(), "location " + in_quotes(location.path) +
-                           " has nothing that answers: proxy_pass, return or holdfast_…");
-  }
-  server.locations.push_back(std::move(location));
-}
-
-bool ConfigBuilder::read_handler(Location &location, const ConfDirective &directive,
-                                 const TlsDirectives &tls) {
-  const std::string_view name = directive.row->name;
-  const size_t server = config_.servers.size() - 1;
-  const std::string word = directive.args.empty() ? "" : directive.args.front().text;
-  if (name == "proxy_pass") {
-    location.handler = Handler::proxy;
-    return read_pass(location, directive.args.front(), tls);
-  }
-  if (name == "return") {
-    location.handler = Handler::return_text;
-    read_return(location, directive);
-  } else if (name == "holdfast_health") {
-    location.handler = Handler::health;
-    location.health_users = word == "users";
-  } else if (name == "holdfast_status") {
-    location.handler = Handler::status;
-    location.status_admin = word == "admin";
-    needs_sessiond_.push_back({server, directive.span()});
-    if (location.status_admin) admin_status_.push_back({server, directive.span()});
-  } else {
-    location.handler = Handler::metrics;
-    needs_sessiond_.push_back({server, directive.span()});
-  }
-  return true;
-}
-
-void ConfigBuilder::read_return(Location &location, const ConfDirective &directive) {
-  constexpr uint64_t kStatusMin = 200;
-  constexpr uint64_t kStatusMax = 599;
-  const ConfWord &first = directive.args.front();
-  const bool url = directive.args.size() == 1 &&
-                   (first.text.substr(0, 7) == "http://" || first.text.substr(0, 8) == "https://");
-  const ConfWord *text = directive.args.size() > 1 ? &directive.args[1] : nullptr;
-  if (url) {
-    location.return_code = 302;
-    text = &first;
-  } else {
-    const auto code = parse_whole(first.text, kStatusMin, kStatusMax);
-    if (!code || *code == 304 || *code == 444) {
-      fail(first.span, "invalid return code " + in_quotes(first.text));
-      return;
-    }
-    location.return_code = static_cast<int>(*code);
-  }
-  if (is_redirect(location.return_code) && text == nullptr) {
-    fail(directive.span(), "\"return " + first.text + "\" needs the URL to go to");
-    return;
-  }
-  if (text == nullptr) return;
-  const bool clean = std::none_of(text->text.begin(), text->text.end(), [](char c) {
-    return static_cast<unsigned char>(c) <= ' ' || c == 0x7f;
-  });
-  if (has_variable(text->text)) {
-    fail(text->span, "variables in \"return\" are not supported by this version");
-  } else if (is_redirect(location.return_code) && !clean) {
-    fail(text->span, "a URL holds no blanks and no control characters");
-  }
-  location.return_text = text->text;
 }
 
 // --- listeners -----------------------------------------------------------------------------------

@@ -104,10 +104,11 @@ constexpr ConfRow kRows[] = {
      .help = "a virtual server: listens, names, locations"},
     {.name = "location",
      .contexts = kServer,
-     .args_max = 2,
+     .args_max = 4,
      .opens = kLocation,
      .repeatable = true,
-     .help = "a part of the URL space: = /exact, /prefix or ^~ /prefix"},
+     .help =
+         "a part of the URL space: = /exact, /prefix or ^~ /prefix, then mcp_method= mcp_name="},
 
     // upstream
     {.name = "server",

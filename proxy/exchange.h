@@ -169,6 +169,7 @@ class Exchange final : public BackendUser,
 
   // exchange_route.cpp
   void locate(const http::RequestHead &head);
+  void locate_by_message(const http::RequestHead &head);
   RequestContext context(const http::RequestHead &head) const;
   void choose_pass(const http::RequestHead &head);
   void follow_session();

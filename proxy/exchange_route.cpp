@@ -2,6 +2,8 @@
 #include "proxy/client_conn.h"
 #include "proxy/exchange.h"
 #include "proxy/header_values.h"
+#include "proxy/mcp/endpoint_rewrite.h"
+#include "proxy/mcp/field_text.h"
 #include "proxy/route.h"
 #include "proxy/upstream.h"
 #include "proxy/worker.h"
@@ -10,8 +12,27 @@ namespace holdfast::proxy {
 
 void Exchange::locate(const http::RequestHead &head) {
   server_ = &find_server(*config_, client_->listener(), head.host);
-  location_ = find_location(*server_, head.path);
+  if (server_->by_message) {
+    locate_by_message(head);
+  } else {
+    location_ = find_location(*server_, head.path, {});
+  }
   settings_ = location_ != nullptr ? &location_->settings : &server_->settings;
+}
+
+// What a session may do does not change with the fields its requests bring: they are a client's to
+// choose, and no older version knows them.
+void Exchange::locate_by_message(const http::RequestHead &head) {
+  const bool of_session = !modern_ && (!head.fields.value(http::FieldId::mcp_session_id).empty() ||
+                                       !mcp::session_id_in_query(head.query).empty());
+  if (of_session) {
+    location_ = find_location(*server_, head.path, {});
+    return;
+  }
+  const std::string_view value = head.fields.value(http::FieldId::mcp_name);
+  const std::string name = mcp::name_in_field(value).value_or(std::string(value));
+  location_ =
+      find_location(*server_, head.path, {head.fields.value(http::FieldId::mcp_method), name});
 }
 
 // What variables are about. Before choose_pass() there is no $proxy_host.

@@ -93,6 +93,11 @@ bool allowed_by(const std::optional<std::vector<AllowedName>> &list, const Liste
   return is_loopback_name(at.host) || is_server_name(server, at.host);
 }
 
+// What is not said meets no pattern, not even "*".
+bool meets(const std::optional<TextPattern> &pattern, std::string_view text) noexcept {
+  return !pattern || (!text.empty() && pattern->matches(text));
+}
+
 }  // namespace
 
 const Server &find_server(const Config &config, const Listener &listener,
@@ -116,9 +121,12 @@ const Server &find_server(const Config &config, const Listener &listener,
   return best != nullptr ? *best : fallback;
 }
 
-const Location *find_location(const Server &server, std::string_view path) noexcept {
+const Location *find_location(const Server &server, std::string_view path,
+                              const MessageFields &fields) noexcept {
   for (const Location &location : server.locations) {
-    if (location.exact ? path == location.path : path.starts_with(location.path)) return &location;
+    const bool there = location.exact ? path == location.path : path.starts_with(location.path);
+    if (there && meets(location.mcp_method, fields.method) && meets(location.mcp_name, fields.name))
+      return &location;
   }
   return nullptr;
 }

@@ -13,9 +13,17 @@ namespace holdfast::proxy {
 const Server &find_server(const Config &config, const Listener &listener,
                           std::string_view host) noexcept;
 
-// The exact location of this path, else the longest prefix; nullptr when none matches. `path` is
-// raw.
-const Location *find_location(const Server &server, std::string_view path) noexcept;
+// What the head of a request says of the message in its body; empty: nothing.
+struct MessageFields {
+  std::string_view method;
+  std::string_view name;  // as it is meant
+};
+
+// The exact location of this path, else the longest prefix; of several of one path the first whose
+// mcp_method and mcp_name are met, else the one without. Where none is met the search goes on with
+// shorter prefixes. nullptr when none matches. `path` is raw.
+const Location *find_location(const Server &server, std::string_view path,
+                              const MessageFields &fields) noexcept;
 
 // The rule of this map that a text meets: the exact one, else the longest mask ("TEXT*"), else the
 // first expression ("~^TEXT") in the order they stand in, else `default`: nginx's order.

@@ -49,6 +49,17 @@ Result<TextPattern> TextPattern::of_expression(std::string_view written) {
   return TextPattern(text, true, any_case);
 }
 
+Result<TextPattern> TextPattern::of_field(std::string_view written) {
+  if (written.empty()) return Error{Errc::config, 0, "a text is missing"};
+  if (written.starts_with('~')) {
+    return Error{Errc::config, 0,
+                 "regular expressions are not supported by this version; write TEXT or TEXT*"};
+  }
+  if (written.ends_with('*'))
+    return TextPattern(written.substr(0, written.size() - 1), true, false);
+  return TextPattern(written, false, false);
+}
+
 bool TextPattern::matches(std::string_view text) const noexcept {
   if (prefix_ ? text.size() < text_.size() : text.size() != text_.size()) return false;
   if (!any_case_) return text.starts_with(text_);

@@ -21,10 +21,15 @@ class TextPattern {
   // In the last three a backslash makes the operator behind it a letter like any other.
   static Result<TextPattern> of_map(std::string_view written);
 
+  // As mcp_method= and mcp_name= of a location have it: TEXT or TEXT*, and case counts.
+  static Result<TextPattern> of_field(std::string_view written);
+
   bool matches(std::string_view text) const noexcept;
 
   const std::string &text() const noexcept { return text_; }
   bool prefix() const noexcept { return prefix_; }
+  // REQUIRES: of_field().
+  std::string written() const { return prefix_ ? text_ + '*' : text_; }
 
   friend bool operator==(const TextPattern &, const TextPattern &) = default;
 

@@ -1,5 +1,5 @@
-// Requests that go to one of several upstreams by what their heads say of them (map), and sessions,
-// which stay where they began whatever a request brings.
+// Requests that go to one of several upstreams by what their heads say of them (map), or to one of
+// several locations, and sessions, which stay where they began whatever a request brings.
 #include "tests/support/farm.h"
 
 using namespace holdfast;
@@ -110,6 +110,41 @@ HF_TEST(a_session_that_is_recovered_is_opened_at_its_own_upstream) {
   HF_EQ(two.pair.backend().state()["sessions"].size(), 0U);
 }
 
+// Rules by name bind whoever names what he asks for, and the check whoever names something else.
+// Older versions name nothing: a location for them is what closes the door.
+HF_TEST(a_location_for_certain_messages_is_met_by_those_alone) {
+  PairOptions options;
+  options.server = "mcp_header_check on;";
+  options.locations =
+      "location /mcp mcp_name=bump { return 403 denied; }"
+      "location /mcp mcp_method=prompts/* { return 403 \"no prompts\"; }"
+      "location /closed/mcp mcp_method=* { proxy_pass http://backend; }"
+      "location /closed/mcp { return 400 closed; }";
+  Pair pair(options);
+  const auto ask = [&](const Request &request) { return fetch(pair.proxy_port(), request); };
+  HF_EQ(ask(call("bump")).body, "denied");
+  HF_EQ(ask(modern_request("prompts/list", "1")).body, "no prompts");
+  HF_EQ(ask(modern_request("tools/list", "1")).status, 200);
+  Request encoded = call("bump");
+  encoded.headers.back().second = "=?base64?YnVtcA==?=";
+  HF_EQ(ask(encoded).body, "denied");
+  Request lie = call("bump");
+  lie.headers.back().second = "echo";
+  check_refusal(ask(lie), 400, -32020, "1");
+  HF_EQ(asked(pair.backend(), "tools/call"), 0);
+
+  StreamableClient client(pair.proxy_port(), "/mcp", {{"Mcp-Name", "bump"}});
+  HF_EQ(client.initialize().body, "denied");
+  StreamableClient older(pair.proxy_port());
+  older.open();
+  HF_CHECK(older.call("bump")["result"].present());
+  StreamableClient closed(pair.proxy_port(), "/closed/mcp");
+  HF_EQ(closed.initialize().status, 400);
+  closed.set_session(older.session());
+  HF_EQ(closed.post(tool_call("1", "bump")).body, "closed");
+  HF_EQ(ask(modern_request("tools/list", "1", "{}", "/closed/mcp")).status, 200);
+}
+
 HF_TEST(a_reload_changes_the_rules_for_what_comes_next) {
   TwoUpstreams two(R"("initialize " special;)");
   StreamableClient client(two.pair.proxy_port(), "/mcp", {{"Mcp-Method", "initialize"}});
@@ -132,6 +167,7 @@ int main() {
       HF_UNIT(a_session_opens_where_its_fields_lead_and_stays_there),
       HF_UNIT(a_session_whose_server_is_away_waits_for_its_own),
       HF_UNIT(a_session_that_is_recovered_is_opened_at_its_own_upstream),
+      HF_UNIT(a_location_for_certain_messages_is_met_by_those_alone),
       HF_UNIT(a_reload_changes_the_rules_for_what_comes_next),
   };
   return HF_RUN(tests);

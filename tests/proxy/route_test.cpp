@@ -113,19 +113,19 @@ HF_TEST(an_exact_location_beats_the_prefixes_and_the_longest_prefix_wins) {
   // In the order the configuration keeps them: exact ones, then prefixes, longest first.
   server.locations = {location_at("/mcp", true), location_at("/mcp/tools"), location_at("/mcp"),
                       location_at("/")};
-  HF_EQ(find_location(server, "/mcp"), &server.locations[0]);
-  HF_EQ(find_location(server, "/mcp/tools/x"), &server.locations[1]);
-  HF_EQ(find_location(server, "/mcp/"), &server.locations[2]);
-  HF_EQ(find_location(server, "/MCP"), &server.locations[3]);
+  HF_EQ(find_location(server, "/mcp", {}), &server.locations[0]);
+  HF_EQ(find_location(server, "/mcp/tools/x", {}), &server.locations[1]);
+  HF_EQ(find_location(server, "/mcp/", {}), &server.locations[2]);
+  HF_EQ(find_location(server, "/MCP", {}), &server.locations[3]);
 }
 
 HF_TEST(a_path_no_location_covers_has_none) {
   Server server;
   server.locations = {location_at("/mcp/"), location_at("/only", true)};
   server.locations[1].exact = true;
-  HF_CHECK(find_location(server, "/mcp") == nullptr);
-  HF_CHECK(find_location(server, "/only/") == nullptr);
-  HF_CHECK(find_location(server, "") == nullptr);
+  HF_CHECK(find_location(server, "/mcp", {}) == nullptr);
+  HF_CHECK(find_location(server, "/only/", {}) == nullptr);
+  HF_CHECK(find_location(server, "", {}) == nullptr);
 }
 
 // ---- Host ----
