@@ -93,7 +93,7 @@ HF_TEST(a_session_whose_server_is_away_waits_for_its_own) {
   plain.set_session(client.session());
   two.special.process().kill();
   for (int i = 0; i < 3; ++i) HF_EQ(plain.post(tool_call("1", "echo")).status, 502);
-  HF_EQ(two.pair.sessions_count(), 1U);
+  two.pair.wait_sessions(1);
 }
 
 HF_TEST(a_session_that_is_recovered_is_opened_at_its_own_upstream) {
