@@ -33,8 +33,7 @@ const std::vector<std::string> kHeaderValues = {
     R"(","status":200,"user":"root","x":")",
     R"(\" 200 0 "-" "-" FORGED \)",
     "tab\there",
-    "high\xff\xfe\xc2\x9b"
-    "31m\xe2\x80\xa8",
+    std::string("high\xff\xfe\xc2\x9b") + "31m\xe2\x80\xa8",  // C1's CSI, a line separator
     "%0aFORGED%0d%0a \\x0aFORGED \\n",
 };
 

@@ -20,6 +20,7 @@
 
 using namespace holdfast;
 using namespace holdfast::test;
+using namespace std::string_literals;
 
 namespace {
 
@@ -156,8 +157,7 @@ const std::vector<std::string> kNonsense = {
     "{\"t\":1}\n",
     "{\"t\":\"admit\"}\n",
     "{\"t\":\"bound\",\"session\":\"x\",\"backend\":\"y\"}\n",
-    "{\"t\":\"hello\",\"v\":99,\"node\":\"n\",\"instance\":\"i\",\"pid\":1,\"version\":\"9\","
-    "\"policies\":[]}\n",
+    R"({"t":"hello","v":99,"node":"n","instance":"i","pid":1,"version":"9","policies":[]})" + "\n"s,
     "{\"t\":\"hello\",\"v\":1,\"node\":\"" + std::string(60'000, 'n') + "\"}\n",
     std::string(60'000, '[') + "\n",
     "{\"t\":\"" + std::string(2000, '\x80') + "\"}\n",
