@@ -85,6 +85,9 @@ check_layers() {
 check_words() {
   forbid 'no new by hand: make_unique, or a container' '\bnew\s+[\w:(]' '.'
   forbid 'no delete by hand' '\bdelete\b\s*(\[\s*\]\s*)?[\w:(*]' '.'
+  forbid 'tables keyed by text take KeyedHash (common/ids.h): peers choose texts' \
+    'unordered_(multi)?(map|set)<\s*std::string(_view)?\b(?!.*KeyedHash)' '^(common|proxy|sessiond)/' \
+    '^common/conf_check\.cpp$'
   forbid 'no using namespace for all who include a header' '^using namespace' '\.h$'
   forbid 'one clock: ask common/clock.h' '(steady|system|high_resolution)_clock::now' \
     '^(common|proxy|sessiond)/' '^common/clock\.(h|cpp)$'

@@ -32,6 +32,7 @@ expect_violation common/a.cpp "$first#include <jansson.h>" 'only common/json'
 expect_violation proxy/a.cpp "$first auto *p = new Thing(1);" 'no new by hand'
 expect_violation proxy/a.cpp "$first delete[] things;" 'no delete by hand'
 expect_violation proxy/a.cpp "$first auto t = std::chrono::steady_clock::now();" 'one clock'
+expect_violation proxy/a.h "$first std::unordered_map<std::string, int> by_name;" 'tables keyed by text'
 expect_violation common/a.h "${first}using namespace std;" 'no using namespace'
 expect_violation tests/a.cpp "$first std::this_thread::sleep_for(1s);" 'tests wait for events'
 
@@ -48,6 +49,7 @@ cat >"$tree/proxy/good.cpp" <<'END'
 Good(const Good &) = delete;
 const char *text = "new Thing and delete p";
 const char *raw = R"(new Thing // )";
+std::unordered_map<std::string, int, KeyedHash> keyed;
 constexpr int kMany = 1'000'000;
 END
 output=$("$check" "$tree" 2>&1) || {

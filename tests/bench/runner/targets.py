@@ -10,7 +10,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PEERS = os.path.join(HERE, "..", "peers")
-START_LIMIT_S = 10.0
+START_LIMIT_S = 30.0
 
 
 def load_targets():
