@@ -13,7 +13,8 @@ endif()
 if(HOLDFAST_SANITIZE)
   # A list, not a generator expression: the comma in address,undefined would break it.
   target_compile_options(holdfast_flags INTERFACE -fsanitize=${HOLDFAST_SANITIZE} -fno-omit-frame-pointer
-                         -fno-sanitize-recover=all -O1 -g)
+                         -fno-sanitize-recover=all -g
+                         $<IF:$<BOOL:$<TARGET_PROPERTY:HF_UNOPTIMISED>>,-O0,-O1>)
   target_link_options(holdfast_flags INTERFACE -fsanitize=${HOLDFAST_SANITIZE})
   target_compile_definitions(holdfast_flags INTERFACE _GLIBCXX_ASSERTIONS HOLDFAST_SANITIZED)
 else()
@@ -42,7 +43,8 @@ endif()
 if(HOLDFAST_FUZZ)
   # Our libraries report their branches too; without this libFuzzer would see only the target's own
   # file and search blindly.
-  target_compile_options(holdfast_flags INTERFACE -fsanitize=fuzzer-no-link)
+  target_compile_options(holdfast_flags INTERFACE
+    $<$<NOT:$<BOOL:$<TARGET_PROPERTY:HF_UNOPTIMISED>>>:-fsanitize=fuzzer-no-link>)
 endif()
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 include(CheckPIESupported)

@@ -16,7 +16,8 @@ from targets import Rig, load_targets, make_certificate
 
 WANTED = ("call16", "callsse", "events", "legacy", "churn", "big1m", "tlscall", "tlsback", "idle", "slow")
 # Programs under memcheck are some thirty times slower: the loads are cut to what that leaves.
-LESS = (("--streams 5000", "--streams 200"), ("--streams 1000", "--streams 50"), ("--rate 100", "--rate 5"))
+LESS = (("--streams 5000", "--streams 200"), ("--streams 1000", "--streams 50"), ("--rate 100", "--rate 5"),
+        ("--conns 16", "--conns 4"))
 
 
 def parse_options():
