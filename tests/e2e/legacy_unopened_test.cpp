@@ -200,7 +200,7 @@ HF_TEST(the_post_is_held_until_the_backend_s_endpoint_comes) {
   HF_EQ(post.answer().status, 202);
   // What follows the endpoint goes to the client, the backend's endpoint itself does not.
   HF_EQ(client.stream().next().data, "{\"x\":1}");
-  HF_CHECK(client.stream().body().find("b1") == std::string::npos);
+  HF_CHECK(client.stream().body().find("sessionId=b1\n") == std::string::npos);
   HF_CHECK(backend.requests().back().starts_with("POST /message?sessionId=b1 "));
   HF_EQ(backend.failure(), "");
 }

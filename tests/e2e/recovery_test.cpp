@@ -392,6 +392,10 @@ HF_TEST(sessiond_knows_where_the_session_lives_and_a_new_proxy_cannot_recover) {
   pair.wait_created();
   (void)backend.now().tell("forget");
   HF_EQ(client.post(echo("5")).status, 200);
+  // What it is told it is told in order: once it has heard of this stream, it knows the rest.
+  const SseClient stream = client.get();
+  HF_CHECK(eventually(
+      [&] { return pair.admin_json("show sess json")[size_t{0}]["streams"].integer() == 1; }));
   pair.kill_proxy();
   pair.start_proxy();
   pair.wait_linked();

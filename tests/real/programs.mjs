@@ -78,6 +78,13 @@ export async function startPair(backend, policy = '', proxyDirectives = {}) {
     const child = run('holdfastctl', null, ['-s', join(folder, 'admin.sock'), ...words]);
     return { code: await child.exited, out: child.lines.join('\n') };
   };
+  // The policy from now on, of the sessions there are as well.
+  pair.setPolicy = async (directives) => {
+    writeFileSync(join(folder, 'sessiond.conf'), sessiondConf(directives));
+    const since = sessiond.lines.length;
+    process.kill(sessiond.pid, 'SIGHUP');
+    await sessiond.line(/event=reloaded/, since);
+  };
   // Another proxy on the same port, after the first one has ended.
   pair.restartProxy = async () => {
     const conf = proxyConf(backend, proxyDirectives).replace('127.0.0.1:0', address);
@@ -108,6 +115,7 @@ export async function startTarget(startBackend, policy = '', proxyDirectives = {
     backendUrl: `http://${backend.address}`,
     proxy: pair.proxy,
     sessiond: pair.sessiond,
+    setPolicy: pair.setPolicy,
     async stop() {
       for (const child of pair.children) {
         const how = await child.stop();
