@@ -220,6 +220,7 @@ class Exchange final : public BackendUser,
   void note_kept();
   void keep_opening(const http::ResponseHead &head);
   bool fence_answers();
+  void drop_answers(size_t answers_count, bool asks);
   bool fences_last_event(const http::RequestHead &head) const;
   bool may_be_lost(int status) const;
   void judge(const http::ResponseHead &head);
@@ -466,7 +467,9 @@ struct ExchangeRecovery {
   std::string answer;                 // its body
   std::string event_id;               // of the event that passes
   std::unique_ptr<RpcAnswer> result;  // of an initialize
+  size_t answers_count = 0;           // responses in it: to questions of the session it met
   int judged = 0;                     // its status; 0: none is being judged
+  bool asks = false;                  // and something that is none
   bool whole = false;                 // head and body are all of the request so far
   bool resent = false;
   bool splicing = false;  // the stream's new backend has not answered yet

@@ -90,6 +90,10 @@ void Exchange::keep_more(const Pieces &pieces) {
 
 // REQUIRES: the scanner has seen all of the body.
 void Exchange::note_kept() {
+  for (const mcp::RpcMessage &message : *scanner_) {
+    recovery_->asks = recovery_->asks || message.has_method;
+    if (message.is_response()) ++recovery_->answers_count;
+  }
   if (scanner_->batch() || scanner_->size() == 0) return;
   const mcp::RpcMessage &message = scanner_->first();
   if (!message.is_request() || message.resource_uri.size() >= mcp::kRpcCaptureBytesMax) return;
@@ -148,14 +152,18 @@ bool Exchange::fence_answers() {
       ++stale_count;
   }
   if (stale_count == 0) return false;
-  worker_.counters().add(Counter::stale_answers, static_cast<int64_t>(stale_count));
+  drop_answers(stale_count, asks);
+  return true;
+}
+
+void Exchange::drop_answers(size_t answers_count, bool asks) {
+  worker_.counters().add(Counter::stale_answers, static_cast<int64_t>(answers_count));
   (void)leave_session(SessionRegistry::Finish::answered);  // ignoring: nothing was asked
   if (asks) {
     refuse(400, "Bad Request: one of these answers is to a question the server no longer knows");
   } else {
     answer(202, {}, {});
   }
-  return true;
 }
 
 // A Last-Event-ID names a place in a stream of one backend session; to another it means nothing, or
@@ -365,6 +373,11 @@ void Exchange::resend() {
     refusal_reason_ = public_word(worker_.registry().why_ended(session_.view(), user_));
     phase_ = Phase::forwarding;
     refuse_session_not_found();
+    return;
+  }
+  if (recovery_->answers_count > 0) {  // whoever asked is lost
+    phase_ = Phase::forwarding;
+    drop_answers(recovery_->answers_count, recovery_->asks);
     return;
   }
   recovery_->resent = true;

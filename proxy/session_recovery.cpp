@@ -86,6 +86,10 @@ void SessionRecovery::on_server_request(std::string_view raw_id, uint32_t genera
 // no certain order; that the first answer is the older question's errs on the side of safety, for
 // an answer given to another question is worse than one that is missing.
 bool SessionRecovery::answers_the_lost(std::string_view raw_id) {
+  if (raw_id.empty()) {
+    return forgot_lost_ || std::any_of(asked_.begin(), asked_.end(),
+                                       [&](const Asked &a) { return a.generation != generation_; });
+  }
   const uint64_t id_hash = keyed_hash(raw_id);
   const auto at = std::find_if(asked_.begin(), asked_.end(),
                                [&](const Asked &a) { return a.id_hash == id_hash; });

@@ -78,7 +78,8 @@ class SessionRecovery {
   // The server asked the client something on a stream of this generation.
   void on_server_request(std::string_view raw_id, uint32_t generation);
   // The client answers a request with this id: true when the one who asked is lost, and the answer
-  // must not reach anybody else. Either way it is answered now.
+  // must not reach anybody else. Either way it is answered now. An empty id is one that has not
+  // been read yet: it may be that of any question a lost one asked, as long as there are such.
   bool answers_the_lost(std::string_view raw_id);
   // An event with this id went to the client on a stream of this generation.
   void on_event_id(uint64_t id_hash, uint32_t generation);

@@ -313,6 +313,45 @@ HF_TEST(an_answer_to_a_lost_question_reaches_nobody) {
   HF_EQ(tool_text(Json{stream.next().data}), R"(answer: {"action":"right"})");
 }
 
+// The id of a long answer may come after all that is read before it goes to a backend.
+HF_TEST(a_long_answer_whose_id_comes_last_reaches_nobody_either) {
+  Restartable backend;
+  Pair pair(options_for(backend.port()));
+  StreamableClient client(pair.proxy_port());
+  client.open();
+  SseClient lost = client.stream_post(tool_call("5", "ask", R"({"prompt":"?"})"));
+  (void)lost.next();
+  const std::string id = Json{lost.next().data}["id"].dump();
+  const auto answer = [&](size_t bytes) {
+    return R"({"jsonrpc":"2.0","result":{"action":")" + std::string(bytes, 'x') + R"("},"id":)" +
+           id + "}";
+  };
+  backend.restart();
+  HF_EQ(client.post(echo("6")).status, 200);
+  HF_EQ(client.post(answer(size_t{128} * 1024)).status, 202);
+  HF_EQ(backend.seen("(response)"), 0);
+  HF_EQ(client.post(answer(10)).status, 202);  // the same, short
+  HF_EQ(backend.seen("(response)"), 0);
+  // Nothing lost is waited for any more: the backend judges what comes.
+  HF_EQ(client.post(answer(size_t{128} * 1024)).status, 202);
+  HF_EQ(backend.seen("(response)"), 1);
+}
+
+// It is what shows that the session is lost, and would be sent again once it is opened.
+HF_TEST(an_answer_that_finds_the_session_lost_is_not_the_next_one_s) {
+  Restartable backend;
+  Pair pair(options_for(backend.port()));
+  StreamableClient client(pair.proxy_port());
+  client.open();
+  SseClient lost = client.stream_post(tool_call("5", "ask", R"({"prompt":"?"})"));
+  (void)lost.next();
+  const std::string id = Json{lost.next().data}["id"].dump();
+  backend.restart();
+  HF_EQ(client.post(R"({"jsonrpc":"2.0","id":)" + id + R"(,"result":{}})").status, 202);
+  HF_EQ(backend.seen("initialize"), 1);
+  HF_EQ(backend.seen("(response)"), 1);  // the one that met 404
+}
+
 HF_TEST(event_ids_of_the_lost_backend_session_are_not_forwarded) {
   Restartable backend;
   Pair pair(options_for(backend.port()));
@@ -425,6 +464,8 @@ int main() {
       HF_UNIT(a_backend_that_refuses_the_client_says_so_itself),
       HF_UNIT(the_requests_own_credentials_open_it_again),
       HF_UNIT(an_answer_to_a_lost_question_reaches_nobody),
+      HF_UNIT(a_long_answer_whose_id_comes_last_reaches_nobody_either),
+      HF_UNIT(an_answer_that_finds_the_session_lost_is_not_the_next_one_s),
       HF_UNIT(event_ids_of_the_lost_backend_session_are_not_forwarded),
       HF_UNIT(an_unknown_methods_404_is_no_lost_session),
       HF_UNIT(another_server_of_the_upstream_takes_the_session_over),

@@ -138,6 +138,17 @@ HF_TEST(where_lost_questions_had_to_be_forgotten_unknown_answers_are_stale) {
   HF_CHECK(!recovery.answers_the_lost("3"));
 }
 
+HF_TEST(an_answer_whose_id_is_not_known_yet_is_stale_while_lost_questions_remain) {
+  SessionRecovery recovery = ready();
+  recovery.on_server_request("0", 0);
+  HF_CHECK(!recovery.answers_the_lost(""));
+  recover(recovery, kStart);
+  recovery.on_server_request("0", 1);
+  HF_CHECK(recovery.answers_the_lost(""));
+  HF_CHECK(recovery.answers_the_lost("0"));  // the lost one's: none remains
+  HF_CHECK(!recovery.answers_the_lost(""));
+}
+
 HF_TEST(event_ids_are_good_for_their_own_generation) {
   SessionRecovery recovery = ready();
   recovery.on_event_id(1, 0);
@@ -168,6 +179,7 @@ int main() {
       HF_UNIT(answers_go_to_whoever_asked_and_is_still_there),
       HF_UNIT(a_stream_of_the_lost_session_that_still_asks_is_fenced),
       HF_UNIT(where_lost_questions_had_to_be_forgotten_unknown_answers_are_stale),
+      HF_UNIT(an_answer_whose_id_is_not_known_yet_is_stale_while_lost_questions_remain),
       HF_UNIT(event_ids_are_good_for_their_own_generation),
   };
   return HF_RUN(tests);
