@@ -69,6 +69,9 @@ class BackendConn final : public Buried {
   // Begins an exchange: answers go to `user` until release() or destruction. `method` decides
   // whether the answer has a body.
   void begin(BackendUser &user, http::Method method);
+  // The rest of the answer goes to another user; nothing may be unsent. May be called by the one
+  // before, in any callback.
+  void hand_over(BackendUser &user) noexcept { user_ = &user; }
   // Sends or queues the pieces. A broken connection is reported by a fault from the loop, after any
   // answer the backend managed to send.
   void send(std::span<const iovec> pieces);

@@ -15,6 +15,7 @@ hf_library(hf_proxy_data
   exchange_log.cpp
   exchange_lost.cpp
   exchange_recovery.cpp
+  exchange_reopen.cpp
   exchange_request.cpp
   exchange_response.cpp
   exchange_route.cpp
@@ -26,6 +27,7 @@ hf_library(hf_proxy_data
   health_probe.cpp
   jwt_cache.cpp
   legacy_places.cpp
+  legacy_recovery.cpp
   legacy_streams.cpp
   initialize_result.cpp
   net/output.cpp
@@ -35,6 +37,7 @@ hf_library(hf_proxy_data
   ping_call.cpp
   ping_terms.cpp
   recovery_call.cpp
+  recovery_task.cpp
   route.cpp
   rpc_answer.cpp
   session_user.cpp

@@ -4,9 +4,10 @@
 // exchange_request.cpp (way in), exchange_route.cpp (where to), exchange_user.cpp (whose request it
 // is), exchange_check.cpp (whether head and body agree), exchange_session.cpp (MCP rules),
 // exchange_recovery.cpp (backend sessions that were lost), exchange_lost.cpp (servers that were),
-// exchange_response.cpp (way out), exchange_early.cpp (calls answered before their backend does),
-// exchange_unopened.cpp (legacy streams before their first POST), exchange_limits.cpp (how long an
-// answer may take) and exchange_end.cpp (every way to end).
+// exchange_reopen.cpp (legacy streams that outlive theirs), exchange_response.cpp (way out),
+// exchange_early.cpp (calls answered before their backend does), exchange_unopened.cpp (legacy
+// streams before their first POST), exchange_limits.cpp (how long an answer may take) and
+// exchange_end.cpp (every way to end).
 //
 //   inspect ──routable──▶ [restoring] ──▶ [admitting] ──▶ forwarding ──answer complete──▶ done
 //      │                      │               │            │  │   ▲
@@ -34,7 +35,7 @@
 #include "proxy/mcp/sse_scanner.h"
 #include "proxy/net/peer_watch.h"
 #include "proxy/net/timer_wheel.h"
-#include "proxy/recovery_call.h"
+#include "proxy/recovery_order.h"
 #include "proxy/rpc_answer.h"
 #include "proxy/session_registry.h"
 #include "proxy/session_text.h"
@@ -99,6 +100,9 @@ class Exchange final : public BackendUser,
   void on_opened(const LegacyOpened &outcome);
   void on_recovery(const RecoveryDone &done);
   void splice(const SpliceStream &order);
+  bool leave_lost_backend();
+  void take_over(std::unique_ptr<BackendConn> conn, std::string_view held);
+  void on_calls_lost(const CallsLost &calls);
   void finish_for(EndReason reason, Millis idle);
   void on_stop();  // the process stops: streams without end are ended
 
@@ -229,8 +233,10 @@ class Exchange final : public BackendUser,
   void release_judged(bool lost);
   bool recover(BackendId to);
   bool recover_elsewhere(bool unsent);
-  void start_recovery(BackendId to, RecoveryPlan plan);
-  RecoveryHeads recovery_heads(const std::string &target);
+  void refuse_resting();
+  void start_recovery(const http::RequestHead &head, BackendId to, RecoveryPlan plan);
+  RecoveryHeads recovery_heads(const http::RequestHead &head, const std::string &target);
+  bool look_again();
   void resend();
   void note_accepted(const http::ResponseHead &head);
   void give_streams_a_backend();
@@ -239,6 +245,14 @@ class Exchange final : public BackendUser,
   void on_spliced_head(const http::ResponseHead &head);
   void take_result(std::string_view data, bool end);
   void note_event_id();
+
+  // exchange_reopen.cpp
+  void expect_result();
+  void take_streamed_result(const mcp::SseEvent &event, size_t end);
+  bool may_stand_alone() const noexcept;
+  void await_reopening(const http::RequestHead &head);
+  void go_on_reopened();
+  void leave_taken();
 
   // exchange_response.cpp
   void note_status(int status);
@@ -326,7 +340,8 @@ class Exchange final : public BackendUser,
   bool on_due(MonoTime now);
   bool on_backend_due(MonoTime now);
   void flush_gathered();
-  void fail_calls_in_flight(std::string_view message, EndReason reason);
+  void fail_calls_in_flight(std::string_view message, EndReason reason,
+                            std::optional<ExchangeRef> carrier = {});
   void note_fault(BackendFault fault, const char *detail);
   void report_closed(StreamReason reason, Millis idle);
 
@@ -466,6 +481,7 @@ struct ExchangeRecovery {
   std::string client_head;            // of an answer that is being judged: serialised, not yet sent
   std::string answer;                 // its body
   std::string event_id;               // of the event that passes
+  std::string opening_id;             // raw, of a legacy session's initialize
   std::unique_ptr<RpcAnswer> result;  // of an initialize
   size_t answers_count = 0;           // responses in it: to questions of the session it met
   int judged = 0;                     // its status; 0: none is being judged

@@ -159,6 +159,7 @@ void Exchange::on_backend_fault(BackendFault fault, const char *detail) {
     let_stream_wait();
     return;
   }
+  if (leave_lost_backend()) return;
   const bool unseen = response_started_ && !flushed_ && !in_session_ && !legacy_;
   if (!response_started_ || unseen) {
     const bool unsent = backend_->accepted_bytes() == 0;
@@ -212,12 +213,14 @@ std::string Exchange::lost_call(std::string_view message) {
 
 // The answers of a legacy session come down its stream alone: with the backend's they are lost, and
 // whoever waits for one is told instead of waiting on.
-void Exchange::fail_calls_in_flight(std::string_view message, EndReason reason) {
+void Exchange::fail_calls_in_flight(std::string_view message, EndReason reason,
+                                    std::optional<ExchangeRef> carrier) {
   if (kind_ != Kind::legacy_open || !in_session_ || client_ == nullptr || !sse_.between_events())
     return;
   std::string events;
-  for (const std::string &id : worker_.registry().calls_in_flight(key())) {
+  for (const std::string &id : worker_.registry().calls_in_flight(key(), carrier)) {
     events += message_event(rpc_error_body(id, kRpcServerError, message, public_word(reason)));
+    worker_.registry().on_response(key(), id);
   }
   if (events.empty()) return;
   add_client_data(events);

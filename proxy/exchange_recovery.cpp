@@ -13,6 +13,7 @@
 #include "proxy/mcp/era.h"
 #include "proxy/own_answers.h"
 #include "proxy/ping_terms.h"
+#include "proxy/recovery_call.h"
 #include "proxy/upstream.h"
 #include "proxy/worker.h"
 
@@ -46,10 +47,13 @@ constexpr std::array<KeptRow, 3> kKeptRequests{{
 // ---- what is kept of a request ----
 
 void Exchange::prepare_recovery() {
-  const bool wanted = settings_->session_recovery && view_.recovers && kind_ == Kind::session &&
-                      (method_ == http::Method::post || method_ == http::Method::get);
-  view_.recovers = wanted;
-  if (wanted) recovery_ = std::make_unique<ExchangeRecovery>();
+  const bool legacy = kind_ == Kind::legacy_post;
+  const bool of_kind = legacy || (kind_ == Kind::session &&
+                                  (method_ == http::Method::post || method_ == http::Method::get));
+  view_.recovers = view_.recovers && settings_->session_recovery && of_kind;
+  const bool opens = legacy && settings_->session_recovery && initializes();
+  if (view_.recovers || opens) recovery_ = std::make_unique<ExchangeRecovery>();
+  if (opens) recovery_->opening_id = scanner_->first().id;
 }
 
 // While its client is silent the session's backend is to be pinged, on this request's terms. That a
@@ -74,6 +78,10 @@ void Exchange::keep_copy(std::string_view raw_head, const Pieces &pieces) {
   recovery_->head = waiting_ ? waiting_->head : raw_head;
   if (waiting_) recovery_->body = waiting_->body;
   keep_more(pieces);
+  // The result may overtake the answer to this POST: it comes by another connection.
+  if (recovery_->opening_id.empty() || !recovery_->whole || !request_complete_) return;
+  worker_.registry().keep_initialize(key(), std::move(recovery_->body), recovery_->opening_id);
+  recovery_.reset();
 }
 
 void Exchange::keep_more(const Pieces &pieces) {
@@ -107,7 +115,8 @@ void Exchange::note_kept() {
 // The backend took the request: it will not be sent again, and what it is to hold is remembered.
 void Exchange::note_accepted(const http::ResponseHead &head) {
   const bool ok = head.status >= 200 && head.status < 300;
-  if (ok && view_.streams_wait && recovery_->whole && client_ != nullptr) give_streams_a_backend();
+  const bool gives = kind_ == Kind::session && view_.streams_wait;
+  if (ok && gives && recovery_->whole && client_ != nullptr) give_streams_a_backend();
   if (ok && recovery_->kept && recovery_->whole)
     worker_.registry().remember(key(), *recovery_->kept, recovery_->uri,
                                 std::move(recovery_->body));
@@ -125,6 +134,7 @@ void Exchange::keep_opening(const http::ResponseHead &head) {
 
 // The result of the session's initialize passes: the next one is compared with it.
 void Exchange::take_result(std::string_view data, bool end) {
+  if (kind_ == Kind::legacy_open) return;  // see take_streamed_result()
   RpcAnswer &result = *recovery_->result;
   if (end) {
     result.end();
@@ -144,12 +154,15 @@ void Exchange::take_result(std::string_view data, bool end) {
 // not take them for its own. True: the request has been dealt with.
 bool Exchange::fence_answers() {
   if (!scanner_) return false;
+  // The stream its questions came by is lost, and no next one has asked yet.
+  const bool stranded = kind_ == Kind::legacy_post && view_.streams_wait;
   size_t stale_count = 0;
   bool asks = false;
   for (const mcp::RpcMessage &message : *scanner_) {
     asks = asks || message.has_method;
-    if (message.is_response() && worker_.registry().answers_the_lost(key(), message.id))
-      ++stale_count;
+    if (!message.is_response()) continue;
+    const bool lost = worker_.registry().answers_the_lost(key(), message.id);
+    if (lost || stranded) ++stale_count;
   }
   if (stale_count == 0) return false;
   drop_answers(stale_count, asks);
@@ -185,7 +198,8 @@ void Exchange::note_event_id() {
 
 bool Exchange::may_be_lost(int status) const {
   return (status == 404 || status == 400) && recovery_ && recovery_->whole &&
-         kind_ == Kind::session && request_complete_ && in_session_ && client_ != nullptr;
+         (kind_ == Kind::session || kind_ == Kind::legacy_post) && request_complete_ &&
+         in_session_ && client_ != nullptr;
 }
 
 // The answer may say that the session is lost; its body decides.
@@ -220,7 +234,7 @@ void Exchange::end_judging() {
 // The answer is the client's after all.
 void Exchange::release_judged(bool lost) {
   const std::unique_ptr<ExchangeRecovery> held = std::move(recovery_);
-  if (lost && held->judged == 404 && method_ != http::Method::get)
+  if (lost && held->judged == 404 && kind_ == Kind::session && method_ != http::Method::get)
     end_session(EndReason::backend_ended);
   if (early_) {
     if (lost) refusal_reason_ = public_word(EndReason::backend_ended);
@@ -256,10 +270,14 @@ bool Exchange::recover(BackendId to) {
   std::string().swap(recovery_->client_head);
   rearm();
   switch (start) {
-    case Start::lead:
-      start_recovery(to, std::move(plan));
+    case Start::lead: {
+      http::RequestParser parser;
+      http::RequestHead &head = worker_.scratch().request;
+      (void)parser.parse(recovery_->head, head);  // ignoring: parsed before
       phase_ = Phase::recovering;
+      start_recovery(head, to, std::move(plan));
       return true;
+    }
     case Start::wait:
       phase_ = Phase::recovering;
       return true;
@@ -270,18 +288,23 @@ bool Exchange::recover(BackendId to) {
     case Start::hopeless:
       break;
   }
+  refuse_resting();
+  return true;
+}
+
+// It was tried a moment ago.
+void Exchange::refuse_resting() {
   const Millis rest = worker_.registry().recovery_rest(key());
   const auto wait = std::chrono::ceil<std::chrono::seconds>(rest).count();
   refuse(503, "Service Unavailable: the backend lost this session and cannot open it again now",
          "Retry-After", std::to_string(std::max<int64_t>(wait, 1)));
-  return true;
 }
 
 // No connection to the session's backend, and nothing of the request was sent: another server of
 // the upstream may take the session over, if there is one.
 bool Exchange::recover_elsewhere(bool unsent) {
   if (!unsent || !recovery_ || !recovery_->whole || recovery_->resent || !request_complete_ ||
-      !in_session_ || client_ == nullptr || kind_ != Kind::session)
+      !in_session_ || client_ == nullptr || (kind_ != Kind::session && kind_ != Kind::legacy_post))
     return false;
   SessionView now;
   if (!worker_.registry().look(key(), now)) return false;
@@ -294,21 +317,25 @@ bool Exchange::recover_elsewhere(bool unsent) {
   return recover(*to);
 }
 
-void Exchange::start_recovery(BackendId to, RecoveryPlan plan) {
+void Exchange::start_recovery(const http::RequestHead &head, BackendId to, RecoveryPlan plan) {
   RecoveryOrder order;
   order.session = session_.view();
   order.backend = to;
-  order.heads = recovery_heads(plan.target);
+  order.heads = recovery_heads(head, plan.target);
   order.plan = std::move(plan);
   order.connect_timeout = settings_->connect_timeout;
-  worker_.recover(std::move(order));
+  if (!order.plan.stream) {
+    worker_.recover(std::move(order));
+    return;
+  }
+  if (upstream_->has(to) && upstream_->admits_elsewhere(to, worker_.now()))
+    order.elsewhere = upstream_->pick_other(worker_.now(), to).value_or(kNoBackend);
+  const uint32_t worker = order.plan.stream->worker;
+  worker_.tell(worker, ReopenLegacy{std::make_unique<RecoveryOrder>(std::move(order))});
 }
 
 // The request at hand as the recovery's own: same client, same credentials, other content.
-RecoveryHeads Exchange::recovery_heads(const std::string &target) {
-  http::RequestParser parser;
-  http::RequestHead &head = worker_.scratch().request;
-  (void)parser.parse(recovery_->head, head);  // ignoring: parsed before
+RecoveryHeads Exchange::recovery_heads(const http::RequestHead &head, const std::string &target) {
   RecoveryHeads heads;
   heads.version = head.fields.value(http::FieldId::mcp_protocol_version);
   const HeaderValues values(*settings_, context(head));
@@ -321,6 +348,7 @@ RecoveryHeads Exchange::recovery_heads(const std::string &target) {
   http::RequestForwarding how;
   how.target = target;
   how.host = !head.host.empty() ? head.host : std::string_view(pass_->host);
+  heads.host = how.host;
   how.session_rule = http::SessionIdRule::drop;
   how.identity_encoding = true;
   how.trusted_peer = client_->trusted();
@@ -347,7 +375,7 @@ RecoveryHeads Exchange::recovery_heads(const std::string &target) {
 void Exchange::on_recovery(const RecoveryDone &done) {
   if (phase_ != Phase::recovering) return;
   if (done.status == 0) {
-    resend();
+    waiting_ ? go_on_reopened() : resend();
     return;
   }
   phase_ = Phase::forwarding;
@@ -367,16 +395,19 @@ void Exchange::on_recovery(const RecoveryDone &done) {
                               : std::string_view());
 }
 
+// Where the session lives now. False: it has ended, and the request is refused.
+bool Exchange::look_again() {
+  phase_ = Phase::forwarding;
+  if (worker_.registry().look(key(), view_)) return true;
+  refusal_reason_ = public_word(worker_.registry().why_ended(session_.view(), user_));
+  refuse_session_not_found();
+  return false;
+}
+
 // Once more, and only once: the session lives elsewhere now.
 void Exchange::resend() {
-  if (!worker_.registry().look(key(), view_)) {
-    refusal_reason_ = public_word(worker_.registry().why_ended(session_.view(), user_));
-    phase_ = Phase::forwarding;
-    refuse_session_not_found();
-    return;
-  }
+  if (!look_again()) return;
   if (recovery_->answers_count > 0) {  // whoever asked is lost
-    phase_ = Phase::forwarding;
     drop_answers(recovery_->answers_count, recovery_->asks);
     return;
   }
@@ -407,7 +438,9 @@ void Exchange::let_stream_wait() {
   sse_ = mcp::SseScanner();
   std::string().swap(resend_);
   connect_due_ = head_due_ = stall_due_ = send_due_ = again_due_ = MonoTime::max();
-  worker_.registry().stream_waits(key());
+  (void)worker_.registry().stream_waits(key());  // ignoring: it stands either way
+  if (client_->unsent_bytes() > 0 && write_due_ == MonoTime::max())
+    write_due_ = worker_.now() + write_stall();
   rearm();
 }
 
@@ -416,7 +449,11 @@ void Exchange::let_stream_wait() {
 void Exchange::give_streams_a_backend() {
   const WaitingStreams waiting = worker_.registry().take_waiting_streams(key());
   if (waiting.streams.empty()) return;
-  const std::string request = stream_request(recovery_heads(waiting.target), view_.backend_session);
+  http::RequestParser parser;
+  http::RequestHead &head = worker_.scratch().request;
+  (void)parser.parse(recovery_->head, head);  // ignoring: parsed before
+  const std::string request =
+      stream_request(recovery_heads(head, waiting.target), view_.backend_session);
   for (const ExchangeRef &stream : waiting.streams) {
     worker_.tell(stream.worker, SpliceStream{stream.exchange, view_.generation, request});
   }

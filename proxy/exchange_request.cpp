@@ -258,7 +258,8 @@ void Exchange::advance(const http::RequestHead *head, std::string_view raw_head,
         keep_copy(raw_head, pieces);
         dispatch(*head, pieces);
       } else if (phase_ == Phase::restoring || phase_ == Phase::admitting ||
-                 phase_ == Phase::opening || phase_ == Phase::unopened) {
+                 phase_ == Phase::opening || phase_ == Phase::unopened ||
+                 phase_ == Phase::recovering) {
         hold(raw_head, pieces);
       } else if (phase_ == Phase::refusing) {
         advance(head, raw_head, pieces);
@@ -271,7 +272,8 @@ void Exchange::advance(const http::RequestHead *head, std::string_view raw_head,
       hold({}, pieces);
       return;
     case Phase::recovering:
-      return;  // only requests that are complete wait here
+      if (waiting_) hold({}, pieces);  // those that were sent before are complete
+      return;
     case Phase::forwarding:
       if (discard_request_ || !backend_) return;
       if (belied()) {  // what it was routed by does not hold: the backend must not see it whole

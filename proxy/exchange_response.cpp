@@ -49,7 +49,7 @@ void Exchange::on_backend_head(const http::ResponseHead &head) {
     return;
   }
   note_status(head.status);
-  if (recovery_ && kind_ == Kind::session) note_accepted(head);
+  if (recovery_ && (kind_ == Kind::session || kind_ == Kind::legacy_post)) note_accepted(head);
   if (early_) {
     on_early_head(head);
     return;
@@ -80,6 +80,7 @@ void Exchange::on_backend_head(const http::ResponseHead &head) {
     if (kind_ == Kind::listen) open_stream(StreamKind::listen);
   }
   send_client_head(head);
+  if (kind_ == Kind::legacy_post && in_session_ && head.status < 300) leave_taken();
 }
 
 // What the client will see; of an early stream it has seen another one already.
@@ -258,12 +259,13 @@ void Exchange::on_sse_data(std::string_view piece) {
     return;
   }
   if (!scan_events_) return;
+  if (kind_ == Kind::legacy_open && recovery_) recovery_->result->on_sse_data(piece);
   if (!scanner_) scanner_ = worker_.take_scanner();
   (void)scanner_->feed(piece);  // ignoring: asked at the event's end
 }
 
 void Exchange::on_sse_id(std::string_view piece) {
-  if (view_.generation == 0 || !in_session_) return;
+  if (view_.generation == 0 || !in_session_ || kind_ == Kind::legacy_open) return;
   if (!recovery_) recovery_ = std::make_unique<ExchangeRecovery>();
   recovery_->event_id.append(piece.substr(0, kEventIdBytesMax - recovery_->event_id.size()));
 }
@@ -289,6 +291,7 @@ void Exchange::on_sse_event(const mcp::SseEvent &event, size_t end) {
   if (event.has_data && !event.empty_data && in_session_) worker_.registry().on_event(key());
   if (scanner_) {
     note_responses();
+    if (kind_ == Kind::legacy_open && recovery_) take_streamed_result(event, end);
     worker_.give_scanner(std::move(scanner_));
   }
 }
@@ -321,6 +324,7 @@ void Exchange::on_backend_end() {
     return;
   }
   if (early_ && early_->json) end_early_json();
+  if (leave_lost_backend()) return;
   fail_calls_in_flight("the backend was lost in mid-call", EndReason::backend_lost);
   response_complete_ = true;
 }

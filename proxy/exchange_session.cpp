@@ -134,8 +134,10 @@ void Exchange::enter_session(Kind kind, std::string_view session, const http::Re
       follow_session();
       prepare_recovery();
       if (kind_ == Kind::session && expects_messages) keep_backend_awake(head);
-      if (expects_messages && view_.generation > 0 && fence_answers()) return;
+      const bool stranded = kind_ == Kind::legacy_post && view_.streams_wait;
+      if (expects_messages && (view_.generation > 0 || stranded) && fence_answers()) return;
       if (expects_messages) classify();
+      if (stranded) await_reopening(head);
       if (method_ == http::Method::get && view_.streams >= settings_->streams_per_session) {
         (void)leave_session(SessionRegistry::Finish::answered);  // ignoring: it never was a stream
         refuse(429, "Too Many Requests: this session has as many streams as it may", "Retry-After",
@@ -426,6 +428,7 @@ void Exchange::on_endpoint_event(size_t end) {
   if (!bind(*target)) return;
   open_stream(StreamKind::legacy);
   scan_events_ = true;
+  if (settings_->session_recovery) expect_result();
   // The event's last line may end in CRLF, of which only the CR has decided it.
   if (end > 0 && legacy_->held[end - 1] == '\r' && end < legacy_->held.size() &&
       legacy_->held[end] == '\n')

@@ -4,6 +4,7 @@
 #include "proxy/backend_pool.h"
 #include "proxy/control.h"
 #include "proxy/initialize_result.h"
+#include "proxy/recovery_call.h"
 #include "proxy/worker.h"
 
 namespace holdfast::proxy {
@@ -81,7 +82,7 @@ void PingCall::judge() {
 
 // As a request that asks for a stream the ping's own may serve: it differs in its method alone.
 RecoveryHeads PingCall::heads() const {
-  return {order_.head, "GET" + order_.head.substr(order_.head.find(' ')), order_.version};
+  return {order_.head, "GET" + order_.head.substr(order_.head.find(' ')), order_.version, {}};
 }
 
 // The session lives: streams of its client that lost their connections alone go on.

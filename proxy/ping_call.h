@@ -9,7 +9,7 @@
 
 #include "proxy/backend_conn.h"
 #include "proxy/net/timer_wheel.h"
-#include "proxy/recovery_call.h"
+#include "proxy/recovery_order.h"
 #include "proxy/rpc_answer.h"
 #include "proxy/session_registry.h"
 

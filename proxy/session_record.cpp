@@ -174,10 +174,12 @@ std::vector<ExchangeRef> SessionRecord::exchanges() const {
 }
 
 // What still has its exchange is answered by that.
-std::vector<std::string> SessionRecord::calls_in_flight(MonoTime now) const {
+std::vector<std::string> SessionRecord::calls_in_flight(MonoTime now,
+                                                        std::optional<ExchangeRef> carrier) const {
   std::vector<std::string> ids;
   for (const Pending &pending : pending_) {
     const bool taken = pending.expires != Pending::kWhileExchangeRuns && pending.expires > now;
+    if (carrier && pending.exchange != *carrier) continue;
     if (taken && !pending.id.empty()) ids.push_back(pending.id);
   }
   return ids;

@@ -96,7 +96,7 @@ class SessionRecord {
   void set_used() { used_ = true; }
   std::vector<ExchangeRef> exchanges() const;
   // Of a legacy session: the raw ids of requests the backend took and has not answered.
-  std::vector<std::string> calls_in_flight(MonoTime now) const;
+  std::vector<std::string> calls_in_flight(MonoTime now, std::optional<ExchangeRef> carrier) const;
   std::vector<ExchangeRef> open_streams() const;
   void restore_requests(int64_t requests) { requests_ = requests; }
 

@@ -7,18 +7,28 @@
 
 namespace holdfast::proxy {
 
+SessionRecovery::SessionRecovery(std::string initialize, std::string_view raw_id)
+    : initialize_(std::move(initialize)), id_hash_(keyed_hash(raw_id)) {}
+
+bool SessionRecovery::awaits(std::string_view raw_id) const {
+  return !result_ && keyed_hash(raw_id) == id_hash_;
+}
+
 // ---- one recovery at a time ----
+
+bool SessionRecovery::hopeless(MonoTime now) const {
+  return !result_ || (in_row_ >= kRecoveriesInRowMax && now - last_success_ < kRecoveryCalm);
+}
 
 SessionRecovery::Start SessionRecovery::start(std::optional<ExchangeRef> who, uint32_t seen,
                                               MonoTime now) {
   if (seen != generation_) return Start::moved_on;
-  if (!result_) return Start::hopeless;
   if (recovering_) {
     if (waiting_.size() >= kRecoveryWaitersMax) return Start::resting;
     if (who) waiting_.push_back(*who);
     return Start::wait;
   }
-  if (in_row_ >= kRecoveriesInRowMax && now - last_success_ < kRecoveryCalm) return Start::hopeless;
+  if (hopeless(now)) return Start::hopeless;
   if (now < rest_until_) return Start::resting;
   recovering_ = true;
   if (who) waiting_.push_back(*who);

@@ -1,4 +1,4 @@
-// What is kept of a streamable session so that its backend session can be opened again behind the
+// What is kept of a session so that its backend session can be opened again behind the
 // client's back (session_recovery): the client's own initialize, what its server held for it that
 // can be said again, and the fence that keeps what belongs to a lost backend session from the next
 // one. Backend sessions are numbered; the one the client itself opened is generation 0.
@@ -42,13 +42,16 @@ inline constexpr Millis kRecoveryRestMax{10'000};
 
 class SessionRecovery {
  public:
-  // `initialize`: the client's request body as it came, at most kRecoveryBodyBytesMax.
-  explicit SessionRecovery(std::string initialize) : initialize_(std::move(initialize)) {}
+  // `initialize`: the client's request body as it came, at most kRecoveryBodyBytesMax. `raw_id`: of
+  // the request in it, where its answer is to be told from others.
+  explicit SessionRecovery(std::string initialize, std::string_view raw_id = {});
 
   // What the backend made of it (see initialize_result.h): the next one must be the same.
   // Before it is known there is nothing to compare, so there is no recovery.
   void set_result(uint64_t fingerprint) { result_ = fingerprint; }
   std::optional<uint64_t> result() const { return result_; }
+  // A response with this raw id is the initialize's.
+  bool awaits(std::string_view raw_id) const;
   const std::string &initialize() const { return initialize_; }
   uint32_t generation() const { return generation_; }
 
@@ -62,6 +65,8 @@ class SessionRecovery {
   };
   // `seen`: the generation the asker found lost. `who`: whom to tell; nullopt for nobody.
   Start start(std::optional<ExchangeRef> who, uint32_t seen, MonoTime now);
+  // start() by whoever finds the present backend session lost would say so.
+  bool hopeless(MonoTime now) const;
   // Both give everybody who waits, the lead included.
   std::vector<ExchangeRef> succeeded(MonoTime now);
   std::vector<ExchangeRef> failed(MonoTime now);
@@ -101,6 +106,7 @@ class SessionRecovery {
   std::vector<ExchangeRef> settle();
 
   std::string initialize_;
+  uint64_t id_hash_;  // of its raw id
   std::optional<uint64_t> result_;
   uint32_t generation_ = 0;
   bool recovering_ = false;

@@ -116,11 +116,20 @@ Millis SessionRegistry::finish(const SessionKeyView &key, ExchangeRef exchange, 
   return record.idle(now);
 }
 
-std::vector<std::string> SessionRegistry::calls_in_flight(const SessionKeyView &key) const {
+std::vector<ExchangeRef> SessionRegistry::open_streams(const SessionKeyView &key) const {
   Shard &shard = shard_of(key.hash);
   const std::lock_guard lock(shard.mutex);
   const SessionRecord *const record = shard.find(key);
-  return record != nullptr ? record->calls_in_flight(clock_.now()) : std::vector<std::string>();
+  return record != nullptr ? record->open_streams() : std::vector<ExchangeRef>();
+}
+
+std::vector<std::string> SessionRegistry::calls_in_flight(
+    const SessionKeyView &key, std::optional<ExchangeRef> carrier) const {
+  Shard &shard = shard_of(key.hash);
+  const std::lock_guard lock(shard.mutex);
+  const SessionRecord *const record = shard.find(key);
+  return record != nullptr ? record->calls_in_flight(clock_.now(), carrier)
+                           : std::vector<std::string>();
 }
 
 std::optional<SessionLife> SessionRegistry::bind(const SessionIdentity &identity, bool persistent,

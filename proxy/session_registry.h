@@ -36,6 +36,7 @@
 #include "proxy/backend_stats.h"
 #include "proxy/exchange_ref.h"
 #include "proxy/mcp/rpc_scanner.h"
+#include "proxy/recovery_order.h"
 #include "proxy/session_key.h"
 #include "proxy/session_recovery.h"
 
@@ -82,13 +83,6 @@ struct SessionView {
   bool ping_denied = false;   // but not for this client
 };
 
-// What opening a session's backend session again takes.
-struct RecoveryPlan {
-  std::string target;
-  std::string initialize;
-  uint64_t result = 0;
-  std::vector<std::string> replays;
-};
 // The session's event streams that stand without a backend, and where theirs is asked for.
 struct WaitingStreams {
   std::string target;
@@ -172,9 +166,11 @@ class SessionRegistry {
   // how long the session has been idle, for the report of a closed stream.
   Millis finish(const SessionKeyView &key, ExchangeRef exchange, Finish how);
 
-  // Of a legacy session: the raw ids of requests the backend took and has not answered. With its
-  // stream the answers are lost.
-  std::vector<std::string> calls_in_flight(const SessionKeyView &key) const;
+  // Of a legacy session: the raw ids of requests the backend took and has not answered; all of
+  // them, or those this exchange carried. With its stream the answers are lost.
+  std::vector<std::string> calls_in_flight(const SessionKeyView &key,
+                                           std::optional<ExchangeRef> carrier = {}) const;
+  std::vector<ExchangeRef> open_streams(const SessionKeyView &key) const;
 
   // Adds a new session whose backend accepted it. REQUIRES: id freshly minted. nullopt: the backend
   // session it was given carries live sessions of another user; nothing was added.
@@ -198,7 +194,10 @@ class SessionRegistry {
   // Fills `out` as begin() does, without beginning anything; false when the session is unknown.
   bool look(const SessionKeyView &key, SessionView &out) const;
   // The session can be opened again with this body of its initialize, once its result is known.
-  void keep_initialize(const SessionKeyView &key, std::string body);
+  // `raw_id`: where that comes down a stream with others, the request's. One that is known stays.
+  void keep_initialize(const SessionKeyView &key, std::string body, std::string_view raw_id = {});
+  // Whether a response with this raw id is the initialize's; nullopt: no result is awaited.
+  std::optional<bool> awaits_result(const SessionKeyView &key, std::string_view raw_id) const;
   void keep_result(const SessionKeyView &key, uint64_t fingerprint);
   // `seen`: the generation that was found lost. With `lead` fills `plan`.
   SessionRecovery::Start start_recovery(const SessionKeyView &key, std::optional<ExchangeRef> who,
@@ -218,8 +217,8 @@ class SessionRegistry {
   void on_event_id(const SessionKeyView &key, std::string_view event_id, uint32_t generation);
   bool may_resume_after(const SessionKeyView &key, std::string_view event_id) const;
   // An event stream stands without a backend. Streams that do are taken by whoever can give them
-  // one.
-  void stream_waits(const SessionKeyView &key);
+  // one. False: there is no opening the session again.
+  bool stream_waits(const SessionKeyView &key);
   WaitingStreams take_waiting_streams(const SessionKeyView &key);
 
   // ---- keeping backends awake (workers) ----

@@ -29,13 +29,24 @@ bool SessionRegistry::look(const SessionKeyView &key, SessionView &out) const {
   return true;
 }
 
-void SessionRegistry::keep_initialize(const SessionKeyView &key, std::string body) {
+void SessionRegistry::keep_initialize(const SessionKeyView &key, std::string body,
+                                      std::string_view raw_id) {
   Shard &shard = shard_of(key.hash);
   const std::lock_guard lock(shard.mutex);
   SessionRecord *const record = shard.find(key);
   if (record == nullptr) return;
+  if (record->recovery() != nullptr && record->recovery()->result()) return;
   if (!record->upkeep) record->upkeep = std::make_unique<SessionUpkeep>();
-  record->upkeep->recovery = std::make_unique<SessionRecovery>(std::move(body));
+  record->upkeep->recovery = std::make_unique<SessionRecovery>(std::move(body), raw_id);
+}
+
+std::optional<bool> SessionRegistry::awaits_result(const SessionKeyView &key,
+                                                   std::string_view raw_id) const {
+  return with_recovery(
+      key, [&](const SessionRecovery &recovery, SessionRecord &) -> std::optional<bool> {
+        if (recovery.result()) return std::nullopt;
+        return recovery.awaits(raw_id);
+      });
 }
 
 void SessionRegistry::keep_result(const SessionKeyView &key, uint64_t fingerprint) {
@@ -49,10 +60,14 @@ SessionRecovery::Start SessionRegistry::start_recovery(const SessionKeyView &key
   using Start = SessionRecovery::Start;
   const auto start = with_recovery(
       key, [&](SessionRecovery &recovery, const SessionRecord &record) -> std::optional<Start> {
+        const bool legacy = record.identity.transport() == Transport::sse;
+        const std::vector<ExchangeRef> streams = record.open_streams();
+        if (legacy && streams.empty()) return Start::hopeless;  // it is ending
         const Start word = recovery.start(who, seen, clock_.now());
         if (word == Start::lead) {
           plan = {std::string(record.identity.target()), recovery.initialize(), *recovery.result(),
-                  recovery.replays()};
+                  recovery.replays(), std::nullopt};
+          if (legacy) plan.stream = streams.front();
         }
         return word;
       });
@@ -125,9 +140,11 @@ bool SessionRegistry::may_resume_after(const SessionKeyView &key, std::string_vi
   });
 }
 
-void SessionRegistry::stream_waits(const SessionKeyView &key) {
-  with_recovery(key,
-                [](SessionRecovery &recovery, SessionRecord &) { recovery.streams_wait = true; });
+bool SessionRegistry::stream_waits(const SessionKeyView &key) {
+  return with_recovery(key, [&](SessionRecovery &recovery, SessionRecord &) {
+    recovery.streams_wait = true;
+    return !recovery.hopeless(clock_.now());
+  });
 }
 
 WaitingStreams SessionRegistry::take_waiting_streams(const SessionKeyView &key) {

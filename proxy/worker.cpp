@@ -12,7 +12,9 @@
 #include "common/log.h"
 #include "proxy/control.h"
 #include "proxy/http/date.h"
+#include "proxy/legacy_recovery.h"
 #include "proxy/own_answers.h"
+#include "proxy/recovery_call.h"
 #include "proxy/session_registry.h"
 
 namespace holdfast::proxy {
@@ -261,14 +263,19 @@ void Worker::recover(RecoveryOrder order) {
 }
 
 void Worker::start_recovery(RecoveryOrder order) {
-  auto call = std::make_unique<RecoveryCall>(*this, std::move(order));
-  RecoveryCall *key = call.get();
-  recoveries_.emplace(key, std::move(call));
+  std::unique_ptr<RecoveryTask> task;
+  if (order.plan.stream) {
+    task = std::make_unique<LegacyRecovery>(*this, std::move(order));
+  } else {
+    task = std::make_unique<RecoveryCall>(*this, std::move(order));
+  }
+  RecoveryTask *key = task.get();
+  recoveries_.emplace(key, std::move(task));
   key->start();
 }
 
-void Worker::call_done(RecoveryCall &call) {
-  const auto at = recoveries_.find(&call);
+void Worker::call_done(RecoveryTask &task) {
+  const auto at = recoveries_.find(&task);
   if (at == recoveries_.end()) return;
   bury(std::move(at->second));
   recoveries_.erase(at);
@@ -454,6 +461,13 @@ void Worker::on_message(LegacyOpened &message) {
   Exchange *exchange = find(message.exchange);
   if (exchange != nullptr) exchange->on_opened(message);
 }
+
+void Worker::on_message(CallsLost &message) {
+  Exchange *exchange = find(message.exchange);
+  if (exchange != nullptr) exchange->on_calls_lost(message);
+}
+
+void Worker::on_message(ReopenLegacy &message) { recover(std::move(*message.order)); }
 
 void Worker::on_message(DeleteAtBackend &message) { delete_at_backend(std::move(message)); }
 

@@ -30,7 +30,7 @@
 #include "proxy/mcp/rpc_scanner.h"
 #include "proxy/net/timer_wheel.h"
 #include "proxy/ping_call.h"
-#include "proxy/recovery_call.h"
+#include "proxy/recovery_task.h"
 #include "proxy/upstream.h"
 #include "proxy/worker_mailbox.h"
 #include "proxy/worker_parts.h"
@@ -108,6 +108,7 @@ class Worker {
   // Exchanges by number, for messages from other threads.
   uint64_t enlist(Exchange &exchange);
   void delist(uint64_t id);
+  Exchange *find(uint64_t id) noexcept;  // nullptr: it has ended
   void await_restoration(uint64_t exchange) { awaiting_restoration_.push_back(exchange); }
   // Exchanges whose client has left, until the backend has finished.
   void adopt(std::unique_ptr<Exchange> exchange);
@@ -130,7 +131,7 @@ class Worker {
   void delete_at_backend(DeleteAtBackend order);
   void call_done(BackendCall &call);
   void recover(RecoveryOrder order);
-  void call_done(RecoveryCall &call);
+  void call_done(RecoveryTask &task);
   void call_done(PingCall &call);
   OwnHealth own_health(std::string_view target, bool users);
   // The last word of whoever tried a backend; a change is told to sessiond at once.
@@ -169,6 +170,8 @@ class Worker {
   void on_message(StopWorker &message);
   void on_message(OpenLegacy &message);
   void on_message(LegacyOpened &message);
+  void on_message(ReopenLegacy &message);
+  void on_message(CallsLost &message);
   void build_upstreams();
   bool any_backend_up();
   void pause_accepting(bool paused);
@@ -177,7 +180,6 @@ class Worker {
   void start_recovery(RecoveryOrder order);
   void ping_backends();
   void stop_streams();
-  Exchange *find(uint64_t id) noexcept;
   static void on_tick_c(evutil_socket_t, short, void *self) noexcept;
   static void on_mail_c(evutil_socket_t, short, void *self) noexcept;
 
@@ -200,7 +202,7 @@ class Worker {
   std::unordered_map<uint64_t, std::unique_ptr<Exchange>> adopted_;
   std::unordered_map<BackendCall *, std::unique_ptr<BackendCall>> calls_;
   std::deque<DeleteAtBackend> calls_waiting_;
-  std::unordered_map<RecoveryCall *, std::unique_ptr<RecoveryCall>> recoveries_;
+  std::unordered_map<RecoveryTask *, std::unique_ptr<RecoveryTask>> recoveries_;
   std::deque<RecoveryOrder> recoveries_waiting_;
   std::unordered_map<PingCall *, std::unique_ptr<PingCall>> pings_;
   std::vector<PingOrder> ping_orders_;  // reused

@@ -14,6 +14,7 @@
 #include "common/close_reason.h"
 #include "common/unique_fd.h"
 #include "proxy/backend_directory.h"
+#include "proxy/recovery_order.h"
 #include "proxy/wake_queue.h"
 
 namespace holdfast::proxy {
@@ -75,6 +76,16 @@ struct SpliceStream {
   uint32_t generation = 0;
   std::string request;
 };
+// Open the lost backend of an HTTP+SSE session again: for the worker that has its client's stream.
+struct ReopenLegacy {
+  std::unique_ptr<RecoveryOrder> order;
+};
+// A POST of a legacy session whose backend was lost meanwhile had been taken by that one: whoever
+// called with it is told down the stream.
+struct CallsLost {
+  uint64_t exchange = 0;  // the stream
+  ExchangeRef carrier;
+};
 struct SwapConfig {
   std::shared_ptr<const Config> config;
   std::vector<UniqueFd> listener_fds;  // parallel to Config's listens; closed with the message
@@ -86,9 +97,9 @@ struct StopWorker {
   bool graceful = false;
 };
 
-using WorkerMessage =
-    std::variant<AdmitAnswer, FinishExchange, DeleteAtBackend, RestoreDone, RecoveryDone,
-                 SpliceStream, SwapConfig, DrainWorker, StopWorker, OpenLegacy, LegacyOpened>;
+using WorkerMessage = std::variant<AdmitAnswer, FinishExchange, DeleteAtBackend, RestoreDone,
+                                   RecoveryDone, SpliceStream, SwapConfig, DrainWorker, StopWorker,
+                                   OpenLegacy, LegacyOpened, ReopenLegacy, CallsLost>;
 
 class WorkerMailbox {
  public:

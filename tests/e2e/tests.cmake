@@ -34,7 +34,7 @@ if(TARGET holdfast-sessiond)
   e2e(env)
 endif()
 if(TARGET holdfast-proxy AND TARGET holdfast-sessiond AND TARGET holdfastctl)
-  foreach(name admin backend_ping binding caps early_stream errors expiry forgery health leftover legacy legacy_unopened
+  foreach(name admin backend_ping binding caps early_stream errors expiry forgery health leftover legacy legacy_recovery legacy_unopened
           life_told modern
           no_way_in persistent recovery relay reload sessiond_restart shutdown streamable users)
     e2e(${name})

@@ -52,8 +52,48 @@ HF_TEST(calls_the_backend_took_are_in_flight_until_their_answer) {
   HF_CHECK(t.registry.calls_in_flight(kId).empty());
 }
 
+HF_TEST(a_lost_backend_is_opened_again_over_the_client_s_stream_as_long_as_it_stands) {
+  using Start = SessionRecovery::Start;
+  RegistryFixture t;
+  SessionIdentity identity;
+  identity.id = "legacy-1";
+  identity.transport = Transport::sse;
+  identity.target = "/sse?x=1";
+  identity.backend_session = "/message?sessionId=b1";
+  (void)t.registry.bind(identity, false, kOpener);
+  t.registry.add_stream("legacy-1", kOpener);
+  HF_CHECK(!t.registry.awaits_result("legacy-1", "0"));  // no initialize was kept
+  HF_CHECK(!t.registry.stream_waits("legacy-1"));
+  t.registry.keep_initialize("legacy-1", "refused", "1");
+  t.registry.keep_initialize("legacy-1", "kept", "0");
+  HF_CHECK(t.registry.awaits_result("legacy-1", "0") == true);
+  HF_CHECK(t.registry.awaits_result("legacy-1", "1") == false);
+  HF_CHECK(!t.registry.stream_waits("legacy-1"));  // there is nothing to compare with
+  t.registry.keep_result("legacy-1", 17);
+  t.registry.keep_initialize("legacy-1", "another", "0");
+  HF_CHECK(!t.registry.awaits_result("legacy-1", "0"));
+  HF_CHECK(t.registry.stream_waits("legacy-1"));
+  HF_CHECK(t.registry.begin("legacy-1", "-", kFirst, true, t.view) && t.view.streams_wait);
+
+  RecoveryPlan plan;
+  HF_CHECK(t.registry.start_recovery("legacy-1", kFirst, 0, plan) == Start::lead);
+  HF_CHECK(plan.stream == kOpener);
+  HF_EQ(plan.target, "/sse?x=1");
+  HF_EQ(plan.initialize, "kept");
+  const auto recovered =
+      t.registry.finish_recovery("legacy-1", kNoBackend, "/message?sessionId=b2");
+  HF_CHECK(recovered && recovered->waiting == std::vector<ExchangeRef>{kFirst});
+  HF_CHECK(t.registry.look("legacy-1", t.view));
+  HF_EQ(t.view.backend_session, "/message?sessionId=b2");
+  HF_CHECK(!t.view.streams_wait && t.view.generation == 1);
+  // Between the stream's end and the session's there is nobody to open it for.
+  (void)t.registry.finish("legacy-1", kOpener, SessionRegistry::Finish::answered);
+  HF_CHECK(t.registry.start_recovery("legacy-1", kFirst, 1, plan) == Start::hopeless);
+}
+
 int main() {
   const CMUnitTest tests[] = {
+      HF_UNIT(a_lost_backend_is_opened_again_over_the_client_s_stream_as_long_as_it_stands),
       HF_UNIT(calls_the_backend_took_are_in_flight_until_their_answer),
       HF_UNIT(a_session_that_begins_with_initialize_says_so_until_it_has_come),
   };

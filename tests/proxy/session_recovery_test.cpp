@@ -60,6 +60,14 @@ HF_TEST(without_a_result_to_compare_there_is_no_recovery) {
   HF_CHECK(recovery.start(kFirst, 0, kStart) == Start::lead);
 }
 
+HF_TEST(the_answer_to_the_initialize_is_told_from_others) {
+  SessionRecovery recovery("{}", "\"i-1\"");
+  HF_CHECK(recovery.awaits("\"i-1\""));
+  HF_CHECK(!recovery.awaits("1"));
+  recovery.set_result(kResult);
+  HF_CHECK(!recovery.awaits("\"i-1\""));  // the id may be used again
+}
+
 HF_TEST(failed_tries_are_spaced_ever_wider_up_to_a_bound) {
   SessionRecovery recovery = ready();
   MonoTime now = kStart;
@@ -83,6 +91,7 @@ HF_TEST(a_session_that_is_lost_again_and_again_is_given_up_until_things_calm) {
   SessionRecovery recovery = ready();
   for (unsigned i = 0; i < kRecoveriesInRowMax; ++i) recover(recovery, kStart);
   const uint32_t generation = recovery.generation();
+  HF_CHECK(recovery.hopeless(kStart) && !recovery.hopeless(kStart + kRecoveryCalm));
   HF_CHECK(recovery.start(kFirst, generation, kStart) == Start::hopeless);
   HF_CHECK(recovery.start(kFirst, generation, kStart + kRecoveryCalm) == Start::lead);
 }
@@ -172,6 +181,7 @@ int main() {
       HF_UNIT(the_first_to_ask_leads_and_the_others_wait_for_it),
       HF_UNIT(waiters_are_bounded),
       HF_UNIT(without_a_result_to_compare_there_is_no_recovery),
+      HF_UNIT(the_answer_to_the_initialize_is_told_from_others),
       HF_UNIT(failed_tries_are_spaced_ever_wider_up_to_a_bound),
       HF_UNIT(a_session_that_is_lost_again_and_again_is_given_up_until_things_calm),
       HF_UNIT(what_is_said_again_is_the_last_word_on_each_matter),

@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'node:test';
 import { dialects } from './clients.mjs';
-import { Child, direct, here, scratch, within } from './lib.mjs';
+import { Child, direct, Events, here, scratch, within } from './lib.mjs';
 import { startConformance, startEverything, startJson, startPair, startTarget } from './programs.mjs';
 
 if (direct) {
@@ -144,10 +144,14 @@ test('a_legacy_client_that_reconnects_after_a_crash_is_told_that_its_session_is_
 test('a_legacy_call_in_flight_is_told_that_its_server_died', () =>
   withTarget(legacy, '', (target) =>
     withClient(dialects.sdk1Legacy, target.url, async (session) => {
-      const since = session.http.past.length;
-      const call = session.call('trigger-long-running-operation', { duration: 120, steps: 1 });
+      const running = new Events();
+      const call = session.call(
+        'trigger-long-running-operation',
+        { duration: 120, steps: 1200 },
+        { onprogress: (progress) => running.push(progress) },
+      );
       const told = assert.rejects(call, { code: -32000, message: /the backend was lost/ });
-      await session.http.wait('the accepted call', (e) => e.status === 202, { since });
+      await running.wait('its progress', () => true);
       target.backend.kill();
       await within('the error', told);
     }),

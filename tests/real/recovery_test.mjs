@@ -5,7 +5,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { dialects } from './clients.mjs';
-import { direct, scratch } from './lib.mjs';
+import { direct, Events, scratch } from './lib.mjs';
 import { startEverything, startForgetful, startPair } from './programs.mjs';
 
 if (direct) {
@@ -30,15 +30,16 @@ async function withClient(dialect, server, directives, body) {
   }
 }
 
-// server-everything on a path where another one can follow it.
+// server-everything on a path where another one can follow it, in the dialect's own transport.
 async function withRestartable(dialect, body) {
   const path = join(scratch(), 'backend.sock');
-  const server = await startEverything('streamableHttp', path);
+  const transport = dialect.path === '/sse' ? 'sse' : 'streamableHttp';
+  const server = await startEverything(transport, path);
   const restart = async () => {
     server.child.kill();
     await server.child.exited;
     rmSync(path);
-    server.child = (await startEverything('streamableHttp', path)).child;
+    server.child = (await startEverything(transport, path)).child;
   };
   try {
     await withClient(dialect, server, location, (session, pair) => body(session, { server, restart, pair }));
@@ -87,6 +88,44 @@ test('a call in flight when the server dies is rejected at once, and the next on
     await rejected;
     assert.equal(await session.call('echo', { message: 'next' }), 'Echo: next');
   }));
+
+// The client has one stream and one endpoint, and sees neither change nor anything it did not ask for.
+for (const name of ['sdk1Legacy', 'sdk2Legacy']) {
+  test(`${name}: the stream, the endpoint and the subscription outlive the server`, () =>
+    withRestartable(dialects[name], async (session, { restart, pair }) => {
+      const errors = [];
+      session.client.onerror = (error) => errors.push(error);
+      const posts = () => session.http.past.filter((e) => e.method === 'POST');
+      const endpoint = posts().at(-1).url;
+      await session.client.subscribeResource({ uri });
+      await session.call('toggle-subscriber-updates');
+      await updated(session, 0);
+      for (let restarts = 0; restarts < 2; ++restarts) {
+        const lines = pair.proxy.lines.length;
+        const seen = session.updates.past.length;
+        const running = new Events();
+        const long = session.call(
+          'trigger-long-running-operation',
+          { duration: 3600, steps: 36_000 },
+          { onprogress: (progress) => running.push(progress) },
+        );
+        const rejected = assert.rejects(long, /the backend was lost in mid-call/);
+        await running.wait('its progress', () => true);
+        await restart();
+        await rejected;
+        assert.equal(await session.call('echo', { message: 'still here' }), 'Echo: still here');
+        await pair.proxy.line(/event=session_recovered .*replayed=1/, lines);
+        await session.call('toggle-subscriber-updates');
+        await updated(session, seen);
+        // Its tools are those of a client that was initialized: the server may ask it.
+        assert.match(await session.call('trigger-sampling-request', { prompt: 'who?' }), /client/);
+      }
+      assert.ok(posts().every((e) => e.url === endpoint));
+      assert.equal(session.http.past.filter((e) => e.method === 'GET').length, 1);
+      assert.equal(session.samplings, 2);
+      assert.deepEqual(errors, []);
+    }));
+}
 
 test('without the directive the client is told that its session is gone', async () => {
   const server = await startForgetful(1500);
