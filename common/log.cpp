@@ -26,10 +26,9 @@ class AppendSink final : public spdlog::sinks::base_sink<std::mutex> {
   Result<void> reopen() {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (!file_) return {};
-    UniqueFd fresh(::open(target_.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640));
-    if (!fresh)
-      return Error{Errc::io, errno, "cannot reopen log " + target_ + ": " + std::strerror(errno)};
-    file_ = std::move(fresh);
+    auto fresh = log_file_open(target_);
+    if (!fresh) return std::move(fresh).error();
+    file_ = *std::move(fresh);
     return {};
   }
 
@@ -38,9 +37,15 @@ class AppendSink final : public spdlog::sinks::base_sink<std::mutex> {
     file_ = std::move(file);
   }
 
+  void move(std::string target, UniqueFd file) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    target_ = std::move(target);
+    file_ = std::move(file);
+  }
+
   int descriptor() {
     const std::lock_guard<std::mutex> lock(mutex_);
-    return file_.get();
+    return file_ ? file_.get() : STDERR_FILENO;
   }
 
  protected:
@@ -80,14 +85,17 @@ constexpr std::array<std::string_view, 4> kLevelWords = {"debug", "info", "warn"
 
 }  // namespace
 
+Result<UniqueFd> log_file_open(const std::string &target) {
+  if (target == "stderr") return UniqueFd{};
+  UniqueFd fd(::open(target.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640));
+  if (!fd) return Error{Errc::io, errno, "cannot open log " + target + ": " + std::strerror(errno)};
+  return fd;
+}
+
 Result<void> log_open(const std::string &target, LogLevel level) {
-  UniqueFd fd;
-  if (target != "stderr") {
-    fd.reset(::open(target.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640));
-    if (!fd)
-      return Error{Errc::io, errno, "cannot open log " + target + ": " + std::strerror(errno)};
-  }
-  state().sink = std::make_shared<AppendSink>(target, std::move(fd));
+  auto fd = log_file_open(target);
+  if (!fd) return std::move(fd).error();
+  state().sink = std::make_shared<AppendSink>(target, *std::move(fd));
   state().level = level;
   state().rebuild();
   return {};
@@ -96,6 +104,12 @@ Result<void> log_open(const std::string &target, LogLevel level) {
 Result<void> log_reopen() { return state().sink->reopen(); }
 
 void log_take(UniqueFd file) { state().sink->take(std::move(file)); }
+
+void log_move(const std::string &target, UniqueFd file) {
+  state().sink->move(target, std::move(file));
+}
+
+void log_level(LogLevel level) noexcept { state().level = level; }
 
 int log_descriptor() { return state().sink->descriptor(); }
 

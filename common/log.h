@@ -19,6 +19,7 @@ enum class LogLevel : int { debug, info, warn, error };  // words equal the dire
 // Opens the sink: "stderr" or a path. Replaces the previous one only on success.
 Result<void> log_open(const std::string &target, LogLevel level);
 Result<void> log_reopen();                  // after logrotate: opens the same path anew
+void log_level(LogLevel level) noexcept;    // from now on
 void log_prefix(std::string_view program);  // "holdfast-proxy"; set once at start
 bool log_enabled(LogLevel level) noexcept;
 void log_line(LogLevel level, std::string_view text) noexcept;

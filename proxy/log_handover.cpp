@@ -50,7 +50,7 @@ Result<void> hand_over_logs(int channel, const Config &config, Logs which) {
   paths.erase(std::unique(paths.begin(), paths.end()), paths.end());
 
   Batch batch(channel);
-  if (which == Logs::all && log_descriptor() >= 0) {
+  if (which == Logs::all) {
     if (auto added = batch.add({}, log_descriptor()); !added) return added;
   }
   std::vector<UniqueFd> opened;  // until they are sent

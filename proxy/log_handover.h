@@ -16,7 +16,7 @@ namespace holdfast::proxy {
 // Which logs a handover is about.
 enum class Logs {
   access,  // at start and reload; a fork has error_log already
-  all,     // after logrotate
+  all,     // after logrotate, and when error_log has changed
 };
 
 // Opens the logs of `config` and sends them through `channel`. One that cannot be opened is told in

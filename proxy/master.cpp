@@ -13,6 +13,7 @@
 
 #include "common/limits.h"
 #include "common/log.h"
+#include "common/log_file.h"
 #include "proxy/log_handover.h"
 #include "proxy/serving.h"
 
@@ -249,6 +250,14 @@ void Master::reload(Waiter done) {
     finish_reload({false, loaded.report.text(loaded.tree.files, "holdfast-proxy")});
     return;
   }
+  if (loaded.config->error_log.target != config_->error_log.target) {
+    Result<UniqueFd> log = log_file_open(loaded.config->error_log.target);
+    if (!log) {
+      finish_reload({false, log.error().message + "\n"});
+      return;
+    }
+    next_log_ = std::move(*log);
+  }
   const Result<void> opened = sockets_.open(*loaded.config, workers_);
   if (!opened) {
     finish_reload({false, opened.error().message + "\n"});
@@ -272,6 +281,7 @@ void Master::finish_reload(const ReloadResult &result) {
     if (next_config_->worker_processes != workers_) {
       told.message += "worker_processes takes effect at the next start\n";
     }
+    switch_log(*next_config_);
     config_ = std::move(next_config_);
     bundle_ = std::move(next_bundle_);
     log_info("event=reloaded");
@@ -281,10 +291,19 @@ void Master::finish_reload(const ReloadResult &result) {
   }
   next_config_.reset();
   next_bundle_ = {};
+  next_log_.reset();
   sockets_.prune(*config_);
   const std::vector<Waiter> waiters = std::move(waiters_);
   waiters_.clear();
   for (const Waiter &waiter : waiters) waiter(told);
+}
+
+// The serving process takes its level from its configuration; the file it could not open itself.
+void Master::switch_log(const Config &next) {
+  log_level(next.error_log.level);
+  if (next.error_log.target == config_->error_log.target) return;
+  log_move(next.error_log.target, std::move(next_log_));
+  (void)hand_over_logs(channel_.get(), next, Logs::all);  // ignoring: a new child inherits it
 }
 
 // The control socket beside the pid file: one word, the outcome back ("ok" or "failed", then

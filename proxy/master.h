@@ -56,6 +56,7 @@ class Master final : public UnixChannel::Handler {
   void on_signal(int signal);
   void stop(bool graceful);
   void reload(Waiter done);
+  void switch_log(const Config &next);
   void finish_reload(const ReloadResult &result);
   void announce() const;
   void on_line(UnixChannel &channel, std::string_view line) override;
@@ -72,6 +73,7 @@ class Master final : public UnixChannel::Handler {
   // A configuration the child has been sent and has not answered for.
   std::shared_ptr<const Config> next_config_;
   ConfBundle next_bundle_;
+  UniqueFd next_log_;  // where its error_log is another: that one's file, none for stderr
   std::vector<Waiter> waiters_;
   unsigned workers_ = 1;
   EventBasePtr base_;

@@ -1,5 +1,8 @@
 #include "proxy/own_answers.h"
 
+#include <algorithm>
+
+#include "common/utf8.h"
 #include "proxy/mcp/rpc_scanner.h"
 
 namespace holdfast::proxy {
@@ -7,6 +10,20 @@ namespace {
 
 std::string_view id_or_null(std::string_view raw_id) {
   return mcp::echoable_id(raw_id) ? raw_id : std::string_view("null");
+}
+
+void append_byte_escape(std::string &out, unsigned char byte) {
+  constexpr char kHex[] = "0123456789abcdef";
+  out.append("\\u00").append({kHex[byte >> 4], kHex[byte & 15]});
+}
+
+// Terminals obey U+0080 to U+009F, and some readers take U+2028 and U+2029 for the end of a line.
+bool is_c1_control(std::string_view utf8) noexcept {
+  return utf8.size() == 2 && utf8[0] == '\xc2' && static_cast<unsigned char>(utf8[1]) < 0xa0;
+}
+std::string_view line_breaker(std::string_view utf8) noexcept {
+  if (utf8 == "\xe2\x80\xa8") return "\\u2028";
+  return utf8 == "\xe2\x80\xa9" ? "\\u2029" : "";
 }
 
 }  // namespace
@@ -46,16 +63,22 @@ std::string listen_result(std::string_view raw_id) {
 }
 
 void append_json_string(std::string &out, std::string_view text) {
-  constexpr char kHex[] = "0123456789abcdef";
   out += '"';
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      out.append({'\\', c});
-    } else if (byte < 0x20 || byte >= 0x7f) {
-      out.append("\\u00").append({kHex[byte >> 4], kHex[byte & 15]});
+  while (!text.empty()) {
+    const auto byte = static_cast<unsigned char>(text.front());
+    const size_t bytes = std::max(size_t{1}, utf8_char_bytes(text));
+    const std::string_view one = text.substr(0, bytes);
+    text.remove_prefix(bytes);
+    if (one == "\"" || one == "\\") {
+      out.append("\\").append(one);
+    } else if (is_c1_control(one)) {
+      append_byte_escape(out, static_cast<unsigned char>(one[1]));
+    } else if (byte < 0x20 || byte == 0x7f || (bytes == 1 && byte >= 0x80)) {
+      append_byte_escape(out, byte);
+    } else if (const std::string_view escape = line_breaker(one); !escape.empty()) {
+      out += escape;
     } else {
-      out += c;
+      out += one;
     }
   }
   out += '"';

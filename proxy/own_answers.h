@@ -27,7 +27,8 @@ std::string retry_event(Millis after);
 // The result that ends a subscriptions/listen stream gracefully (2026-07-28).
 std::string listen_result(std::string_view raw_id);
 
-// A JSON string with its quotes; bytes that are not UTF-8 of their own become \u00XX.
+// A JSON string with its quotes. UTF-8 stays as it is, but for what a terminal or a reader of lines
+// would obey; a byte that is no part of it becomes \u00XX.
 void append_json_string(std::string &out, std::string_view text);
 
 // The body of /health while sessiond is away (SPEC section 1, Health).

@@ -134,6 +134,7 @@ void Serving::configure(MasterMessage &message) {
   const bool first = !control_;
   const bool ok = config && (!first || start(config, static_cast<unsigned>(message.number)));
   if (ok) {
+    log_level(config->error_log.level);
     distribute(config);
   } else {
     listener_fds_.clear();

@@ -3,7 +3,7 @@
 #
 #   scripts/run.sh [BACKEND_URL]
 #
-#   BACKEND_URL  an MCP server that speaks HTTP, for example http://127.0.0.1:3001/mcp;
+#   BACKEND_URL  an MCP server that speaks HTTP or HTTPS, for example http://127.0.0.1:3001/mcp;
 #                without it the built-in demo backend is started
 #
 # Installs missing packages, builds, writes a minimal configuration, starts both daemons and waits
@@ -19,8 +19,7 @@ source "$(dirname "$0")/functions.sh"
 
 case ${1:-} in
   -h | --help) usage && exit 0 ;;
-  '' | http://?*) ;;
-  https://*) die "https backends are not supported: put the plain http address of the server here" ;;
+  '' | http://?* | https://?*) ;;
   *) die "\"$1\" is not a URL; write it like http://127.0.0.1:3001/mcp" ;;
 esac
 (($# <= 1)) || die "one BACKEND_URL at most; try --help"
@@ -100,18 +99,24 @@ start_demo_backend() {
   backend_url="http://127.0.0.1:$(sed -n 's/.*"port": *\([0-9]*\).*/\1/p' "$run/backend.out")"
 }
 
-# Sets host (authority) and path (without a trailing slash) from the URL.
+# Sets scheme, host (authority) and path (without a trailing slash) from the URL.
 split_backend_url() {
-  local rest=${backend_url#http://}
+  scheme=${backend_url%%://*}
+  local rest=${backend_url#*://} standard_port=80
+  [[ $scheme == https ]] && standard_port=443
   host=${rest%%[/?#]*}
   path=${rest#"$host"}
   path=${path%%[?#]*}
   path=${path%/}
   [[ $host == *@* ]] && die "no user or password in the backend's URL, please"
-  [[ $host =~ :[0-9]+$ ]] || host="$host:80"
+  [[ $host =~ :[0-9]+$ ]] || host="$host:$standard_port"
 }
 
 write_configuration() {
+  local location="proxy_pass $scheme://backend;"
+  # Verified by the system's certificate authorities, as the name in the URL.
+  [[ $scheme == https ]] &&
+    location="proxy_pass https://backend; proxy_ssl_name ${host%:*}; proxy_set_header Host ${host%:443};"
   cat >"$run/sessiond.conf" <<END
 # Written by scripts/run.sh at each start. What else there is: conf/sessiond.conf in the sources.
 control_socket sessiond.sock;
@@ -129,7 +134,7 @@ server {
     listen 127.0.0.1:$port;
     location = /health { holdfast_health; }
     location /holdfast/ { holdfast_status; }
-    location / { proxy_pass http://backend; }
+    location / { $location }
 }
 END
 }

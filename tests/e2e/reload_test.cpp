@@ -59,6 +59,32 @@ HF_TEST(sighup_applies_a_new_proxy_conf_and_keeps_streams) {
   HF_EQ(tool_text(client.call("echo", R"({"message":"small"})")), "small");
 }
 
+HF_TEST(a_changed_error_log_is_written_from_the_reload_on_by_master_and_serving_process) {
+  Pair pair;
+  const auto log = [&pair] { return pair.dir().read("other.log"); };
+  PairOptions options;
+  options.proxy_main = "error_log other.log debug;";
+  pair.rewrite_proxy_conf(options);
+  HF_EQ(order(pair, "holdfast-proxy", pair.proxy_conf_path(), "reload").exit, (Exit{false, 0}));
+  HF_CHECK(eventually([&] { return log().find("event=reloaded") != std::string::npos; }));
+  const pid_t serving = serving_pid(pair.proxy());
+  HF_EQ(kill(serving, SIGKILL), 0);  // the next one inherits it
+  HF_CHECK(eventually([&] { return log().find("event=serving pid=") != std::string::npos; }));
+
+  options.proxy_main = "error_log missing/other.log debug;";
+  pair.rewrite_proxy_conf(options);
+  const Finished refused = order(pair, "holdfast-proxy", pair.proxy_conf_path(), "reload");
+  HF_EQ(refused.exit, (Exit{false, 1}));
+  HF_CHECK(refused.err.find("cannot open log ") != std::string::npos);
+  HF_CHECK(eventually([&] { return log().find("event=reload_refused") != std::string::npos; }));
+
+  pair.rewrite_proxy_conf({});
+  HF_EQ(order(pair, "holdfast-proxy", pair.proxy_conf_path(), "reload").exit, (Exit{false, 0}));
+  const size_t before = log().size();
+  HF_EQ(order(pair, "holdfast-proxy", pair.proxy_conf_path(), "reload").exit, (Exit{false, 0}));
+  HF_EQ(log().size(), before);  // stderr has it again
+}
+
 HF_TEST(s_reload_waits_until_the_new_conf_serves) {
   Pair pair;
   StreamableClient client(pair.proxy_port());
@@ -188,6 +214,7 @@ HF_TEST(t_tests_a_conf_and_says_so) {
 int main() {
   const CMUnitTest tests[] = {
       HF_UNIT(sighup_applies_a_new_proxy_conf_and_keeps_streams),
+      HF_UNIT(a_changed_error_log_is_written_from_the_reload_on_by_master_and_serving_process),
       HF_UNIT(s_reload_waits_until_the_new_conf_serves),
       HF_UNIT(a_bad_conf_is_refused_with_its_place_and_changes_nothing),
       HF_UNIT(a_reloaded_sessiond_applies_its_policy_to_present_sessions),

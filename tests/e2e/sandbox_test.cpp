@@ -25,13 +25,6 @@ std::string status_of(pid_t pid, const std::string &field) {
   return "?";
 }
 
-// The serving process below a master, by what the master logs.
-pid_t serving_pid(Process &master) {
-  constexpr std::string_view kBefore = "event=serving pid=";
-  const std::string line = master.wait_for_line(kBefore);
-  return std::stoi(line.substr(line.find(kBefore) + kBefore.size()));
-}
-
 // No core file, and /proc/PID is root's although the process is not: nobody may trace it.
 void check_memory_hidden(pid_t pid) {
   const std::string proc = "/proc/" + std::to_string(pid);

@@ -17,6 +17,14 @@ std::string json_string(std::string_view text) {
 
 }  // namespace
 
+HF_TEST(json_strings_keep_utf8_and_escape_what_is_obeyed) {
+  HF_EQ(json_string("é 日 \xf0\x9f\x98\x80"), "\"é 日 \xf0\x9f\x98\x80\"");
+  HF_EQ(json_string("\xc2\x9b"
+                    "31m\xe2\x80\xa8\xe2\x80\xa9"),
+        R"("\u009b31m\u2028\u2029")");
+  HF_EQ(json_string("\xc3\xff\xe2\x80"), R"("\u00c3\u00ff\u00e2\u0080")");
+}
+
 HF_TEST(an_error_carries_code_message_and_the_requests_id) {
   HF_EQ(rpc_error_body("7", -32001, "Session not found"),
         R"({"jsonrpc":"2.0","error":{"code":-32001,"message":"Session not found"},"id":7})");
@@ -52,11 +60,11 @@ HF_TEST(the_listen_result_names_its_subscription_by_the_requests_id) {
   HF_CHECK(listen_result("}").find("\"id\":null") != std::string::npos);
 }
 
-HF_TEST(a_json_string_escapes_quotes_backslashes_and_every_byte_that_is_not_ascii) {
+HF_TEST(a_json_string_escapes_quotes_backslashes_and_control_characters) {
   HF_EQ(json_string("plain text"), R"("plain text")");
   HF_EQ(json_string(R"(a"b\c)"), R"("a\"b\\c")");
   HF_EQ(json_string(std::string_view("\0\n\x1f\x7f", 4)), R"("\u0000\u000a\u001f\u007f")");
-  HF_EQ(json_string("\xc3\xbc\xff"), R"("\u00c3\u00bc\u00ff")");
+  HF_EQ(json_string("\xc3\xbc\xff"), "\"\xc3\xbc\\u00ff\"");
 }
 
 HF_TEST(health_without_sessiond_counts_and_says_who_is_away) {
@@ -80,13 +88,14 @@ HF_TEST(only_a_missing_session_has_the_code_clients_start_anew_on) {
 
 int main() {
   const CMUnitTest tests[] = {
+      HF_UNIT(json_strings_keep_utf8_and_escape_what_is_obeyed),
       HF_UNIT(an_error_carries_code_message_and_the_requests_id),
       HF_UNIT(an_error_may_carry_a_reason_in_its_data),
       HF_UNIT(an_id_that_may_not_be_echoed_becomes_null),
       HF_UNIT(a_message_event_is_one_event_that_clients_dispatch),
       HF_UNIT(a_retry_event_is_a_field_and_no_message),
       HF_UNIT(the_listen_result_names_its_subscription_by_the_requests_id),
-      HF_UNIT(a_json_string_escapes_quotes_backslashes_and_every_byte_that_is_not_ascii),
+      HF_UNIT(a_json_string_escapes_quotes_backslashes_and_control_characters),
       HF_UNIT(health_without_sessiond_counts_and_says_who_is_away),
       HF_UNIT(only_a_missing_session_has_the_code_clients_start_anew_on),
   };

@@ -145,4 +145,10 @@ Finished Pair::ctl(std::vector<std::string> args) const {
 
 Json Pair::health() const { return Json{fetch(proxy_port(), {"GET", "/health", {}, {}}).body}; }
 
+pid_t serving_pid(Process &master) {
+  constexpr std::string_view kBefore = "event=serving pid=";
+  const std::string line = master.wait_for_line(kBefore);
+  return std::stoi(line.substr(line.find(kBefore) + kBefore.size()));
+}
+
 }  // namespace holdfast::test

@@ -115,4 +115,7 @@ class Pair {
   std::unique_ptr<TlsTunnel> tunnel_;
 };
 
+// The first serving process below a master, by what the master logs.
+pid_t serving_pid(Process &master);
+
 }  // namespace holdfast::test
