@@ -360,7 +360,7 @@ class Exchange final : public BackendUser,
   std::unique_ptr<struct ExchangeLegacy> legacy_;  // while a legacy stream's first event is awaited
   std::unique_ptr<struct ExchangeEarly> early_;    // once a slow call got its stream
   std::unique_ptr<struct ExchangeUnopened> unopened_;  // a legacy stream without a session
-  std::unique_ptr<struct ExchangeRecovery> recovery_;  // only with session_recovery
+  std::unique_ptr<struct ExchangeRecovery> recovery_;  // with session_recovery, or for a 404
   std::unique_ptr<struct ExchangeLog> log_;            // only where an access log is on
   SessionText session_;                                // our id; empty without a session
   std::string request_id_;                             // raw JSON-RPC id, for errors
@@ -472,7 +472,8 @@ struct ExchangeEarly {
   bool in_event = false;  // which has begun
 };
 
-// What an exchange of a session that can be recovered has besides.
+// What an exchange of a session that can be recovered has besides, and any while it looks at an
+// answer that may say that the session is gone.
 struct ExchangeRecovery {
   std::string head;  // of the request, raw: it is parsed again when the request is sent again
   std::string body;  // decoded
@@ -486,7 +487,7 @@ struct ExchangeRecovery {
   size_t answers_count = 0;           // responses in it: to questions of the session it met
   int judged = 0;                     // its status; 0: none is being judged
   bool asks = false;                  // and something that is none
-  bool whole = false;                 // head and body are all of the request so far
+  bool whole = false;                 // head and body are all of the request: it can be repeated
   bool resent = false;
   bool splicing = false;  // the stream's new backend has not answered yet
 };

@@ -196,24 +196,29 @@ void Exchange::note_event_id() {
 
 // ---- is it lost? ----
 
+// Of a session that can be opened again, 400 may say so, too; any other ends with a 404, but for an
+// unknown method's.
 bool Exchange::may_be_lost(int status) const {
-  return (status == 404 || status == 400) && recovery_ && recovery_->whole &&
-         (kind_ == Kind::session || kind_ == Kind::legacy_post) && request_complete_ &&
-         in_session_ && client_ != nullptr;
+  if (!request_complete_ || !in_session_ || client_ == nullptr) return false;
+  const bool of_session = kind_ == Kind::session || kind_ == Kind::legacy_post;
+  if (of_session && recovery_ && recovery_->whole) return status == 404 || status == 400;
+  return status == 404 && kind_ == Kind::session && method_ == http::Method::post;
 }
 
 // The answer may say that the session is lost; its body decides.
 void Exchange::judge(const http::ResponseHead &head) {
+  if (!recovery_) recovery_ = std::make_unique<ExchangeRecovery>();
   recovery_->judged = head.status;
   watch_backend();
   if (!early_) send_client_head(head);
 }
 
 void Exchange::judge_data(std::string_view data) {
+  if (client_ == nullptr) return;
   std::string &answer = recovery_->answer;
   answer.append(data);
   // No JSON-RPC error is that long.
-  if (answer.size() > kRecoveryBodyBytesMax) release_judged(false);
+  if (answer.size() > kRecoveryBodyBytesMax) release_judged(!recovery_->whole);
 }
 
 void Exchange::end_judging() {
@@ -227,7 +232,7 @@ void Exchange::end_judging() {
     refuse_session_not_found();
     return;
   }
-  if (lost && recover(reopen_at())) return;
+  if (lost && recovery_->whole && recover(reopen_at())) return;
   release_judged(lost);
 }
 

@@ -132,6 +132,7 @@ void Exchange::begin_event_stream(const http::ResponseHead &head) {
 // Small enough for every std::string to hold without allocating.
 std::string Exchange::session_ttl() const {
   if (!in_session_ || !settings_->session_ttl_header) return {};
+  if (recovery_ && recovery_->judged == 404) return {};  // it may be gone
   if (view_.life.persistent) return "persistent";
   return std::to_string(std::chrono::floor<std::chrono::seconds>(view_.life.timeout).count());
 }
@@ -331,13 +332,13 @@ void Exchange::on_backend_end() {
 
 void Exchange::on_backend_turn_end() {
   if (phase_ == Phase::done || legacy_) return;
-  if (recovery_ && recovery_->judged != 0) {
-    if (response_complete_) end_judging();
-    return;
-  }
   if (client_ == nullptr) {
     worker_.scratch().client_gather.clear();
     if (response_complete_) complete();
+    return;
+  }
+  if (recovery_ && recovery_->judged != 0) {
+    if (response_complete_) end_judging();
     return;
   }
   if (body_bytes_ > 0 && !response_complete_) watch_backend();

@@ -71,6 +71,24 @@ HF_TEST(listen_streams_count) {
   HF_EQ(fetch(pair.proxy_port(), modern_request("tools/list", "3")).status, 200);
 }
 
+HF_TEST(listen_streams_count_for_their_user) {
+  Pair pair(with("max_sessions_per_user 2;"));
+  const auto listen = [&pair](const char *name, std::string_view id) {
+    return SseClient(pair.proxy_port(),
+                     modern_request("subscriptions/listen", id, "{}", "/mcp", {{"X-User", name}}));
+  };
+  StreamableClient session = user(pair, "a");
+  session.open();
+  SseClient first = listen("a", "1");
+  HF_CHECK(first.streaming());
+  HF_EQ(listen("a", "2").head().status, 503);
+  HF_CHECK(listen("b", "3").streaming());
+  HF_CHECK(listen("b", "4").streaming());
+  first.close();
+  // Its slot is free once sessiond has heard of the end.
+  HF_CHECK(eventually([&] { return listen("a", "5").streaming(); }));
+}
+
 HF_TEST(a_slot_is_released_when_the_backend_refuses) {
   int answers = 0;
   ScriptedBackend backend([&answers](Peer &peer) {
@@ -241,6 +259,7 @@ int main() {
       HF_UNIT(the_session_over_the_cap_is_refused_and_the_others_stay),
       HF_UNIT(a_legacy_stream_over_the_cap_is_refused_with_503),
       HF_UNIT(listen_streams_count),
+      HF_UNIT(listen_streams_count_for_their_user),
       HF_UNIT(a_slot_is_released_when_the_backend_refuses),
       HF_UNIT(a_backend_that_keeps_no_session_takes_no_slot),
       HF_UNIT(a_users_own_cap_binds_that_user_only),

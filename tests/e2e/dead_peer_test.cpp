@@ -87,6 +87,20 @@ HF_TEST(a_legacy_session_ends_with_its_vanished_client) {
   hosts->mend();
 }
 
+// Its backend is let go as well, and its slot: leaving is the only way this era cancels.
+HF_TEST(a_listen_ends_with_its_vanished_client) {
+  Pair pair(reachable("sse_heartbeat 100ms; dead_peer_timeout 1s;"));
+  SseClient stream(hosts->dial(kPort), modern_request("subscriptions/listen", "1"));
+  (void)stream.next();
+  pair.wait_sessions(1);
+  hosts->cut();
+  (void)pair.proxy().wait_for_line("kind=listen reason=client_vanished", kPatience);
+  pair.wait_sessions(0);
+  (void)pair.sessiond().wait_for_line("\"reason\":\"client_gone\"");
+  HF_CHECK(eventually([&] { return backend_streams(pair) == 0; }));
+  hosts->mend();
+}
+
 // Nothing is sent on it, so only TCP itself asks whether anybody is there.
 HF_TEST(keepalive_finds_who_vanished_from_a_silent_stream) {
   Pair pair(reachable("sse_heartbeat off;", "so_keepalive=1s:1s:2"));
@@ -170,6 +184,7 @@ int main() {
   const CMUnitTest tests[] = {
       HF_UNIT(the_stream_of_a_vanished_client_ends_and_its_persistent_session_stays),
       HF_UNIT(a_legacy_session_ends_with_its_vanished_client),
+      HF_UNIT(a_listen_ends_with_its_vanished_client),
       HF_UNIT(keepalive_finds_who_vanished_from_a_silent_stream),
       HF_UNIT(tcp_s_own_limit_ends_a_stream_too_where_it_is_set),
       HF_UNIT(a_shorter_absence_is_not_noticed),

@@ -115,6 +115,26 @@ HF_TEST(an_expired_listener_gets_its_result_and_a_clean_end) {
   HF_CHECK(eventually([&] { return backend_state(pair.backend_port())["streams"].size() == 0; }));
 }
 
+// Notifications are what a listen is used for; comments are not.
+HF_TEST(a_listener_that_hears_something_is_not_idle) {
+  PairOptions options;
+  options.sessiond = "session_timeout 1500ms; session_cleanup_interval 50ms; persistent_mode off;";
+  options.location = "sse_heartbeat 50ms;";
+  Pair pair(options);
+  SseClient stream(pair.proxy_port(), modern_request("subscriptions/listen", "1", kListenParams));
+  (void)stream.next();
+  const holdfast::SystemClock clock;
+  const holdfast::MonoTime begin = clock.now();
+  while (clock.now() - begin < std::chrono::seconds{2}) {
+    (void)pair.backend().tell(
+        "emit", R"({"message":{"jsonrpc":"2.0","method":"notifications/resources/updated",)"
+                R"("params":{"uri":"demo://counter"}}})");
+    HF_EQ(Json{stream.next().data}["method"].text(), "notifications/resources/updated");
+  }
+  HF_CHECK(stream.next().data.find("\"resultType\":\"complete\"") != std::string::npos);
+  HF_CHECK(stream.wait_end() == BodyEnd::framed);
+}
+
 HF_TEST(a_client_that_leaves_has_cancelled) {
   const Pair pair;
   SseClient stream(pair.proxy_port(),
@@ -135,6 +155,7 @@ int main() {
       HF_UNIT(input_required_is_answered_by_a_repeated_call),
       HF_UNIT(a_listener_hears_updates_and_heartbeats),
       HF_UNIT(an_expired_listener_gets_its_result_and_a_clean_end),
+      HF_UNIT(a_listener_that_hears_something_is_not_idle),
       HF_UNIT(a_client_that_leaves_has_cancelled),
   };
   return HF_RUN(tests);
