@@ -242,6 +242,7 @@ class Exchange final : public BackendUser,
   void give_streams_a_backend();
   bool stream_can_wait() const;
   void let_stream_wait();
+  bool begin_waiting_stream();
   void on_spliced_head(const http::ResponseHead &head);
   void take_result(std::string_view data, bool end);
   void note_event_id();

@@ -163,7 +163,8 @@ void Exchange::on_backend_fault(BackendFault fault, const char *detail) {
   const bool unseen = response_started_ && !flushed_ && !in_session_ && !legacy_;
   if (!response_started_ || unseen) {
     const bool unsent = backend_->accepted_bytes() == 0;
-    if (!unseen && (try_elsewhere(fault) || recover_elsewhere(unsent))) return;
+    if (!unseen && (try_elsewhere(fault) || recover_elsewhere(unsent) || begin_waiting_stream()))
+      return;
     worker_.scratch().client_gather.clear();
     chunk_open_ = false;
     legacy_.reset();
@@ -469,7 +470,7 @@ bool Exchange::on_backend_due(MonoTime now) {
     if (upstream_ != nullptr) upstream_->note_failure(backend_->backend(), now);
     worker_.note_backend(backend_->backend(), false);
     if (!try_elsewhere(BackendFault::connect_refused) && !recover_elsewhere(true) &&
-        !end_lost_session())
+        !begin_waiting_stream() && !end_lost_session())
       backend_failed(504, "Gateway Timeout: cannot connect");
     return false;
   }

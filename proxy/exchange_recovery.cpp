@@ -293,7 +293,7 @@ bool Exchange::recover(BackendId to) {
     case Start::hopeless:
       break;
   }
-  refuse_resting();
+  if (!begin_waiting_stream()) refuse_resting();
   return true;
 }
 
@@ -384,6 +384,7 @@ void Exchange::on_recovery(const RecoveryDone &done) {
     return;
   }
   phase_ = Phase::forwarding;
+  if (done.status >= 500 && begin_waiting_stream()) return;
   const bool challenged = done.status == 401 && !done.challenge.empty();
   const std::string_view text =
       done.status == 401 || done.status == 403
@@ -447,6 +448,24 @@ void Exchange::let_stream_wait() {
   if (client_->unsent_bytes() > 0 && write_due_ == MonoTime::max())
     write_due_ = worker_.now() + write_stall();
   rearm();
+}
+
+// A GET that met no backend. Its client would ask once more and then do without a stream for good
+// (SDKs do), so it gets one at once, which waits for the session's backend like one that had it.
+bool Exchange::begin_waiting_stream() {
+  if (kind_ != Kind::session || method_ != http::Method::get || !view_.recovers || !in_session_ ||
+      !accepts_stream_ || client_ == nullptr || response_started_ ||
+      !worker_.registry().stream_waits(key()))
+    return false;
+  phase_ = Phase::forwarding;
+  recovery_.reset();
+  worker_.counters().add(Counter::backend_failures);
+  begin_own_stream();
+  scan_events_ = true;
+  open_stream(StreamKind::get);
+  send_opening();
+  let_stream_wait();
+  return true;
 }
 
 // A request got through while streams of the session stand without a backend: they try again, with

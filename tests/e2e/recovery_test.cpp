@@ -188,6 +188,34 @@ HF_TEST(a_stream_that_lost_its_connection_alone_is_given_another_by_the_next_req
   HF_EQ(backend.seen("initialize"), 1);
 }
 
+// SDK clients ask for their stream twice, and then never again.
+HF_TEST(a_stream_that_is_asked_for_while_the_backend_is_down_waits_for_it) {
+  for (const bool refuses : {false, true}) {
+    Restartable backend;
+    PairOptions options = options_for(backend.port());
+    options.location += " sse_heartbeat 20ms;";
+    Pair pair(options);
+    StreamableClient client(pair.proxy_port());
+    client.open();
+    HF_EQ(client.post(rpc("resources/subscribe", "2", kCounter)).status, 200);
+    backend.kill();
+    if (refuses) backend.start({"--refuse-initialize", "503"});  // up, and not ready
+    SseClient stream = client.get();
+    HF_CHECK(stream.streaming());
+    SseClient another = client.get();  // the session may not be asked for at once
+    HF_CHECK(another.streaming());
+    another.close();
+    for (int beats = 0; beats < 3; ++beats) HF_CHECK(stream.next_frame().comment);
+    backend.restart();
+    HF_CHECK(eventually([&] { return client.post(echo("5")).status == 200; }));
+    HF_CHECK(eventually([&] { return backend.now().state()["streams"].size() == 1; }));
+    (void)client.call("bump");
+    HF_EQ(Json{stream.next().data}["method"].text(), "notifications/resources/updated");
+    HF_EQ(client.remove().status / 100, 2);
+    HF_CHECK(stream.wait_end() == BodyEnd::framed);
+  }
+}
+
 HF_TEST(a_call_in_flight_at_the_crash_gets_its_error_at_once) {
   Restartable backend;
   Pair pair(options_for(backend.port()));
@@ -429,6 +457,7 @@ int main() {
       HF_UNIT(subscriptions_and_the_log_level_are_told_again),
       HF_UNIT(the_clients_stream_survives_and_carries_what_the_new_backend_says),
       HF_UNIT(a_stream_that_lost_its_connection_alone_is_given_another_by_the_next_request),
+      HF_UNIT(a_stream_that_is_asked_for_while_the_backend_is_down_waits_for_it),
       HF_UNIT(a_call_in_flight_at_the_crash_gets_its_error_at_once),
       HF_UNIT(what_the_backend_may_have_run_is_not_sent_again),
       HF_UNIT(while_the_backend_is_down_the_session_waits_for_it),
