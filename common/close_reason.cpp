@@ -39,6 +39,7 @@ constexpr EnumWord<StreamReason> kStreamReasons[] = {
     {StreamReason::drain, "drain", "the proxy drains"},
     {StreamReason::shutdown, "shutdown", "the proxy stopped"},
     {StreamReason::error, "error", "a fault of the exchange"},
+    {StreamReason::unknown, "unknown", "for a reason only a newer version knows"},
 };
 
 constexpr EnumWord<ReleaseReason> kReleaseReasons[] = {
@@ -48,6 +49,7 @@ constexpr EnumWord<ReleaseReason> kReleaseReasons[] = {
     {ReleaseReason::not_legacy, "not_legacy", "the answer was not a legacy event stream"},
     {ReleaseReason::client_gone, "client_gone", "the client went away before the answer"},
     {ReleaseReason::late, "late", "the admission came too late"},
+    {ReleaseReason::unknown, "unknown", "for a reason only a newer version knows"},
 };
 
 constexpr EnumWord<RefuseReason> kRefuseReasons[] = {
@@ -58,6 +60,7 @@ constexpr EnumWord<RefuseReason> kRefuseReasons[] = {
      "this client address' session limit is reached"},
     {RefuseReason::draining, "draining", "the service is draining"},
     {RefuseReason::sessiond_down, "sessiond_down", "the session daemon cannot be asked"},
+    {RefuseReason::unknown, "unknown", "for a reason only a newer version knows"},
 };
 
 constexpr EnumWord<Transport> kTransports[] = {

@@ -1,5 +1,6 @@
 // Why things end, one table each: the enumerator equals its word on the wire, in the log and in the
-// metrics. Pure. The tables are in close_reason.cpp; a test round-trips every row.
+// metrics. A reason has `unknown` for words only a newer peer knows. Pure. The tables are in
+// close_reason.cpp; a test round-trips every row.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +25,7 @@ enum class EndReason : uint8_t {
   not_in_snapshot,  // sessiond: the proxy no longer knows it, and no reason reached us
   stream_timeout,   // legacy or listen: its stream reached stream_timeout or stream_idle_timeout
   shutdown,         // the proxy stopped
-  unknown,          // asked to drop an id that is not known
+  unknown,          // asked to drop an id that is not known; or a word that is not
 };
 
 inline constexpr size_t kEndReasonsCount = static_cast<size_t>(EndReason::unknown) + 1;
@@ -44,6 +45,7 @@ enum class StreamReason : uint8_t {
   drain,
   shutdown,
   error,  // a fault of the exchange itself; the log has it
+  unknown,
 };
 
 // Why a reservation was given back.
@@ -54,7 +56,9 @@ enum class ReleaseReason : uint8_t {
   not_legacy,       // the GET was not answered by a legacy event stream
   client_gone,
   late,  // admitted after the proxy had stopped waiting
+  unknown,
 };
+inline constexpr size_t kReleaseReasonsCount = static_cast<size_t>(ReleaseReason::unknown) + 1;
 
 // Why an admission was refused.
 enum class RefuseReason : uint8_t {
@@ -62,8 +66,10 @@ enum class RefuseReason : uint8_t {
   max_sessions_per_user,
   max_sessions_per_address,
   draining,
-  sessiond_down
+  sessiond_down,
+  unknown,
 };
+inline constexpr size_t kRefuseReasonsCount = static_cast<size_t>(RefuseReason::unknown) + 1;
 
 // True for the ends that a policy's passing time brings.
 constexpr bool is_expiry(EndReason reason) noexcept {
@@ -106,6 +112,16 @@ std::optional<E> from_word(std::string_view word) noexcept {
     if (row.word == word) return row.value;
   }
   return std::nullopt;
+}
+
+// What a word stands for that is not in the table, where the enum has a value for that.
+template <class E>
+constexpr std::optional<E> value_of_other_words() noexcept {
+  if constexpr (requires { E::unknown; }) {
+    return E::unknown;
+  } else {
+    return std::nullopt;
+  }
 }
 
 template <>

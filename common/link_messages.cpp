@@ -141,7 +141,8 @@ Fault read(const JsonNode &from, bool &into, const Rule &) {
 template <class E>
 requires std::is_enum_v<E> Fault read(const JsonNode &from, E &into, const Rule &) {
   if (from.kind != Kind::text) return "is not a string";
-  const auto value = from_word<E>(from.text);
+  auto value = from_word<E>(from.text);
+  if (!value) value = value_of_other_words<E>();
   if (!value) return "is not one of its words";
   into = *value;
   return kFine;

@@ -163,6 +163,7 @@ Millis SessionRecord::unused_for(MonoTime now) const {
 bool SessionRecord::idle_enough(EndReason reason, Millis idle_min, MonoTime now) const {
   if (reason == EndReason::orphan_timeout) return running_.empty() && unused_for(now) >= idle_min;
   if (reason == EndReason::unused_timeout) return !used_ && age(now) >= idle_min;
+  if (reason == EndReason::unknown) return false;  // idle in a sense this version cannot judge
   return idle(now) >= idle_min;
 }
 

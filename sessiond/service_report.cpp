@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <map>
 #include <span>
 
@@ -23,7 +24,8 @@ int64_t limit_of(const std::optional<uint64_t> &cap) noexcept {
 // By RefuseReason.
 constexpr std::string_view kRefusedNames[] = {
     "Refused_max_sessions", "Refused_max_sessions_per_user", "Refused_max_sessions_per_address",
-    "Refused_draining", "Refused_sessiond_down"};
+    "Refused_draining",     "Refused_sessiond_down",         "Refused_unknown"};
+static_assert(std::size(kRefusedNames) == kRefuseReasonsCount);
 
 std::string host_name() {
   std::array<char, 256> name{};

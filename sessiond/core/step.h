@@ -48,11 +48,11 @@ inline constexpr std::chrono::seconds kRetryAfterMax{60};
 // Totals since the start, for metrics and `show info`.
 struct Counters {
   uint64_t created = 0;
-  std::array<uint64_t, kEndReasonsCount> ended{};  // by EndReason
-  std::array<uint64_t, 6> released{};              // by ReleaseReason
-  std::array<uint64_t, 5> refused{};               // by RefuseReason
-  uint64_t asks = 0;                               // drop_if_idle sent
-  uint64_t asks_refused = 0;                       // answered `alive`
+  std::array<uint64_t, kEndReasonsCount> ended{};         // by EndReason
+  std::array<uint64_t, kReleaseReasonsCount> released{};  // by ReleaseReason
+  std::array<uint64_t, kRefuseReasonsCount> refused{};    // by RefuseReason
+  uint64_t asks = 0;                                      // drop_if_idle sent
+  uint64_t asks_refused = 0;                              // answered `alive`
   uint64_t evictions = 0;
   uint64_t snapshots = 0;
   uint64_t restored = 0;

@@ -197,14 +197,45 @@ HF_TEST(unknown_members_are_ignored_and_unknown_types_are_named) {
   HF_EQ(wrong_way.error().code, Errc::not_found);
 }
 
+// A newer peer may have more of them: that things ended matters more than why.
+HF_TEST(a_reason_with_another_word_reads_as_unknown) {
+  const auto from_proxy = [](const char *line) {
+    const auto message = decode_to_sessiond(line);
+    HF_CHECK(message);
+    return *message;
+  };
+  const auto to_proxy = [](const char *line) {
+    const auto message = decode_to_proxy(line);
+    HF_CHECK(message);
+    return *message;
+  };
+  const auto ended = from_proxy(R"({"t":"ended","session":"id","reason":"bored","idle_ms":1})");
+  HF_CHECK(std::get<Ended>(ended).reason == EndReason::unknown);
+  const auto closed = from_proxy(
+      R"({"t":"closed","session":"id","stream":1,"reason":"bored","idle_ms":1,"bytes":2})");
+  HF_CHECK(std::get<Closed>(closed).reason == StreamReason::unknown);
+  const auto released = from_proxy(R"({"t":"released","session":"id","reason":"bored"})");
+  HF_CHECK(std::get<Released>(released).reason == ReleaseReason::unknown);
+  const auto refused =
+      to_proxy(R"({"t":"refused","session":"id","reason":"bored","retry_after_s":1})");
+  HF_CHECK(std::get<Refused>(refused).reason == RefuseReason::unknown);
+  const auto drop = to_proxy(R"({"t":"drop","session":"id","reason":"bored"})");
+  HF_CHECK(std::get<Drop>(drop).reason == EndReason::unknown);
+  const auto if_idle =
+      to_proxy(R"({"t":"drop_if_idle","session":"id","idle_ms_min":1,"reason":"bored"})");
+  HF_CHECK(std::get<DropIfIdle>(if_idle).reason == EndReason::unknown);
+}
+
 HF_TEST(a_malformed_line_is_refused_with_the_member_at_fault) {
   HF_EQ(why_refused(R"({"t":"pong"})"), "pong: \"n\" is missing");
   HF_EQ(why_refused(R"({"t":"pong","n":"1"})"), "pong: \"n\" is not an integer");
   HF_EQ(why_refused(R"({"t":"pong","n":1.0})"), "pong: \"n\" is not an integer");
   HF_EQ(why_refused(R"({"t":"pong","n":-1})"), "pong: \"n\" is out of range");
   HF_EQ(why_refused(R"({"t":"pong","n":9007199254740993})"), "pong: \"n\" is out of range");
-  HF_EQ(why_refused(R"({"t":"ended","session":"id","reason":"bored","idle_ms":1})"),
-        "ended: \"reason\" is not one of its words");
+  HF_EQ(why_refused(R"({"t":"opened","session":"id","stream":1,"kind":"carrier pigeon"})"),
+        "opened: \"kind\" is not one of its words");
+  HF_EQ(why_refused(R"({"t":"ended","session":"id","reason":1,"idle_ms":1})"),
+        "ended: \"reason\" is not a string");
   HF_EQ(why_refused(R"({"t":"ended","session":"","reason":"admin","idle_ms":1})"),
         "ended: \"session\" is empty");
   HF_EQ(why_refused(R"({"t":"reloaded","token":1,"ok":1,"message":""})"),
@@ -277,6 +308,7 @@ int main() {
       HF_UNIT(values_arrive_as_they_were_sent),
       HF_UNIT(optional_members_may_be_absent_and_are_then_not_sent),
       HF_UNIT(unknown_members_are_ignored_and_unknown_types_are_named),
+      HF_UNIT(a_reason_with_another_word_reads_as_unknown),
       HF_UNIT(a_malformed_line_is_refused_with_the_member_at_fault),
       HF_UNIT(texts_and_lists_over_their_bounds_are_refused),
       HF_UNIT(the_encoder_brings_everything_within_the_decoders_bounds),

@@ -31,6 +31,14 @@ HF_TEST(an_orphan_has_neither_a_stream_nor_had_any_exchange_for_so_long) {
   HF_CHECK(std::get<EndedSession>(late).reason == EndReason::orphan_timeout);
 }
 
+// Of a newer sessiond, which will be told the age and decide anew.
+HF_TEST(idleness_in_a_sense_that_is_not_known_drops_nothing) {
+  RegistryFixture t;
+  t.clock.advance(std::chrono::hours{10});
+  const auto verdict = t.registry.drop_if_idle(kId, seconds{10}, EndReason::unknown);
+  HF_CHECK(std::get<StillAlive>(verdict).idle == std::chrono::hours{10});
+}
+
 HF_TEST(a_session_is_unused_until_its_first_request_after_initialize) {
   const struct {
     const char *name;
@@ -88,6 +96,7 @@ HF_TEST(a_stream_that_kept_its_session_begins_the_idle_time_at_its_end) {
 int main() {
   const CMUnitTest tests[] = {
       HF_UNIT(an_orphan_has_neither_a_stream_nor_had_any_exchange_for_so_long),
+      HF_UNIT(idleness_in_a_sense_that_is_not_known_drops_nothing),
       HF_UNIT(a_session_is_unused_until_its_first_request_after_initialize),
       HF_UNIT(a_session_handed_back_is_not_taken_for_unused),
       HF_UNIT(a_stream_that_kept_its_session_begins_the_idle_time_at_its_end),
