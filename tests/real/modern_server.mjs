@@ -1,9 +1,12 @@
 // A server of the sessionless 2026-07-28 era on the official 2.x SDK. It answers 2025 requests
-// without a session, so that it is also the backend that keeps none.
+// without a session, so that it is also the backend that keeps none. Started as `modern_server.mjs
+// [NAME]`; some of its tools tell the name.
 import { createServer } from 'node:http';
 import { createMcpHandler, McpServer } from '@modelcontextprotocol/server';
 import { toNodeHandler } from '@modelcontextprotocol/node';
 import * as z from 'zod/v4';
+
+const [, , ownName = 'modern'] = process.argv;
 
 const text = (value) => ({ content: [{ type: 'text', text: value }] });
 
@@ -52,6 +55,7 @@ function make() {
     server.registerTool(name, { inputSchema: z.object(shape) }, run);
   const token = { token: z.string() };
   tool('echo', { message: z.string() }, async ({ message }) => text(`Echo: ${message}`));
+  for (const name of ['where', 'far_where', 'où']) tool(name, {}, async () => text(ownName));
   tool('poke', {}, async () => {
     handler.notify.toolsChanged();
     return text('poked');

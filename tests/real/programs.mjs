@@ -27,7 +27,7 @@ async function startScript(name, ...args) {
 
 export const startJson = () => startScript('json_server');
 export const startForgetful = (idleMs) => startScript('forgetful_server', String(idleMs));
-export const startModern = () => startScript('modern_server');
+export const startModern = (...name) => startScript('modern_server', ...name);
 // With a path it listens there, so that another one can take its place.
 export const startConformance = (...path) => startScript('conformance_server', ...path);
 export const startRelay = (address, fault) => startScript('faulty_relay', address, fault);
@@ -38,11 +38,12 @@ const listen = tls
   ? `listen 127.0.0.1:0 ssl; ssl_certificate ${tls}/certificate.pem; ssl_certificate_key ${tls}/key.pem;`
   : 'listen 127.0.0.1:0;';
 
-const proxyConf = (backend, { server = '', location = '', upstream = '' } = {}) => `
+const proxyConf = (backend, { main = '', server = '', location = '', upstream = '' } = {}) => `
 worker_processes 2;
 pid proxy.pid;
 sessiond unix:sessiond.sock;
 upstream backend { server ${backend}; ${upstream} keepalive 64; }
+${main}
 server {
     ${listen}
     location = /health { holdfast_health; }
@@ -61,7 +62,7 @@ ${policy}
 
 // Both daemons in front of the backend at that address. `policy` are directives of sessiond.conf,
 // `proxyDirectives`
-// those of proxy.conf: of its server and of its location.
+// those of proxy.conf: beside its server, of its server and of its location.
 export async function startPair(backend, policy = '', proxyDirectives = {}) {
   const folder = scratch();
   writeFileSync(join(folder, 'sessiond.conf'), sessiondConf(policy));

@@ -10,9 +10,12 @@ endfunction()
 
 if(HOLDFAST_TESTS AND NOT HOLDFAST_SANITIZE)
   foreach(test sdk1_streamable sdk1_legacy sdk2_streamable sdk2_legacy sdk2_modern tls expiry ends recovery
-               slow_answer stream_again legacy_zombies affinity caps)
+               slow_answer stream_again legacy_zombies affinity caps routing)
     hf_real_test(${test} ${test}_test.mjs)
   endforeach()
+  if(HOLDFAST_JWT)
+    hf_real_test(jwt jwt_test.mjs)
+  endif()
   foreach(revision 2025-11-25 2026-07-28)
     hf_real_test(conformance_${revision} conformance.mjs --revision ${revision})
     hf_real_test(conformance_control_${revision} conformance_control_test.mjs ${revision})
