@@ -12,12 +12,16 @@ inline constexpr size_t kLinkLineBytesMax = 64 * 1024;         // the longest re
 inline constexpr size_t kLinkQueueBytesMax = 4 * 1024 * 1024;  // beyond it a snapshot is cheaper
 inline constexpr size_t kJsonDepthMax = 32;                    // our deepest message has 3
 inline constexpr size_t kLinkTextBytesMax = 512;               // names, addresses, words
+inline constexpr size_t kNodeBytesMax = 128;                   // as configured
 inline constexpr size_t kLinkMessageBytesMax = 8 * 1024;       // outcome of a reload, for a person
 inline constexpr size_t kLinkListMax = 256;                    // policies, methods, backends
 inline constexpr int64_t kLinkNumberMax = int64_t{1} << 53;    // any clock can add it
 inline constexpr size_t kUnackedEndsMax = 4096;
 inline constexpr size_t kActivityPerLineMax = 500;
 inline constexpr std::chrono::milliseconds kAdmitDeadline{1000};
+// How long a request waits for what several proxies have to agree on (PROTOCOL.md 1.6): less than a
+// person notices, far more than two round trips on this machine take.
+inline constexpr std::chrono::milliseconds kSharedWaitMax{500};
 inline constexpr std::chrono::milliseconds kLinkPingInterval{2000};
 inline constexpr std::chrono::milliseconds kLinkSilenceMax{5000};
 inline constexpr std::chrono::milliseconds kLinkRetryMin{50};

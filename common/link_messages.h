@@ -127,6 +127,11 @@ struct Alive {
   std::optional<int64_t> use_ms{};  // since the last stream or request of any kind, counting or not
   bool used = false;                // a request has come since initialize
 };
+struct Idle {
+  std::string session;
+  int64_t round = 0;  // of the probe it answers
+  int64_t idle_ms = 0;
+};
 struct Ended {
   std::string session;
   EndReason reason = EndReason::unknown;
@@ -175,6 +180,9 @@ struct Restored {
   Record record;
 };
 struct RestoredEnd {};
+struct Siblings {
+  int64_t count = 0;
+};
 struct Admitted {
   std::string session;
   bool persistent = false;
@@ -184,15 +192,26 @@ struct Refused {
   RefuseReason reason = RefuseReason::max_sessions;
   int64_t retry_after_s = 1;
 };
+struct Probe {
+  std::string session;
+  int64_t round = 0;
+  int64_t idle_ms_min = 0;
+  EndReason reason = EndReason::idle_timeout;  // as of DropIfIdle
+};
+struct Release {
+  std::string session;
+};
 struct DropIfIdle {
   std::string session;
   int64_t idle_ms_min = 0;
   // By which rule it is to be idle, and the reason of its end if it is.
   EndReason reason = EndReason::idle_timeout;
+  bool keep_backend = false;  // another holder tells the backend, or nobody is to
 };
 struct Drop {
   std::string session;
   EndReason reason = EndReason::admin;
+  bool keep_backend = false;  // as of DropIfIdle
 };
 struct Set {
   std::string session;
@@ -218,12 +237,12 @@ struct Ping {
   int64_t n = 0;
 };
 
-using ToSessiond =
-    std::variant<Hello, SnapshotBegin, Snapshot, SnapshotEnd, Admit, Bound, Released, Opened,
-                 Closed, Activity, Alive, Ended, Stats, Obeyed, Reloaded, Pong, Unsupported, Bye>;
-using ToProxy = std::variant<Welcome, Policies, RestoredBegin, Restored, RestoredEnd, Admitted,
-                             Refused, DropIfIdle, Drop, Set, SetServer, Acknowledged, Drain, Reload,
-                             Ping, Unsupported, Bye>;
+using ToSessiond = std::variant<Hello, SnapshotBegin, Snapshot, SnapshotEnd, Admit, Bound, Released,
+                                Opened, Closed, Activity, Alive, Idle, Ended, Stats, Obeyed,
+                                Reloaded, Pong, Unsupported, Bye>;
+using ToProxy = std::variant<Welcome, Policies, RestoredBegin, Restored, RestoredEnd, Siblings,
+                             Admitted, Refused, Probe, Release, DropIfIdle, Drop, Set, SetServer,
+                             Acknowledged, Drain, Reload, Ping, Unsupported, Bye>;
 
 // One line without its LF. Never longer than kLinkLineBytesMax - 1 for messages whose texts respect
 // the bounds in limits.h.

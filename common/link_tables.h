@@ -186,6 +186,14 @@ inline constexpr auto kRows<Alive> = std::tuple{
     Field{"used", &Alive::used, kOptional},
 };
 template <>
+inline constexpr const char *kWord<Idle> = "idle";
+template <>
+inline constexpr auto kRows<Idle> = std::tuple{
+    Field{"session", &Idle::session, kId},
+    Field{"round", &Idle::round},
+    Field{"idle_ms", &Idle::idle_ms},
+};
+template <>
 inline constexpr const char *kWord<Ended> = "ended";
 template <>
 inline constexpr auto kRows<Ended> = std::tuple{
@@ -258,6 +266,10 @@ inline constexpr auto kRows<Restored> = std::tuple{Inlined{&Restored::record}};
 template <>
 inline constexpr const char *kWord<RestoredEnd> = "restored_end";
 template <>
+inline constexpr const char *kWord<Siblings> = "siblings";
+template <>
+inline constexpr auto kRows<Siblings> = std::tuple{Field{"count", &Siblings::count}};
+template <>
 inline constexpr const char *kWord<Admitted> = "admitted";
 template <>
 inline constexpr auto kRows<Admitted> = std::tuple{
@@ -273,12 +285,26 @@ inline constexpr auto kRows<Refused> = std::tuple{
     Field{"retry_after_s", &Refused::retry_after_s},
 };
 template <>
+inline constexpr const char *kWord<Probe> = "probe";
+template <>
+inline constexpr auto kRows<Probe> = std::tuple{
+    Field{"session", &Probe::session, kId},
+    Field{"round", &Probe::round},
+    Field{"idle_ms_min", &Probe::idle_ms_min},
+    Field{"reason", &Probe::reason, kOptional},
+};
+template <>
+inline constexpr const char *kWord<Release> = "release";
+template <>
+inline constexpr auto kRows<Release> = std::tuple{Field{"session", &Release::session, kId}};
+template <>
 inline constexpr const char *kWord<DropIfIdle> = "drop_if_idle";
 template <>
 inline constexpr auto kRows<DropIfIdle> = std::tuple{
     Field{"session", &DropIfIdle::session, kId},
     Field{"idle_ms_min", &DropIfIdle::idle_ms_min},
     Field{"reason", &DropIfIdle::reason, kOptional},
+    Field{"keep_backend", &DropIfIdle::keep_backend, kOptional},
 };
 template <>
 inline constexpr const char *kWord<Drop> = "drop";
@@ -286,6 +312,7 @@ template <>
 inline constexpr auto kRows<Drop> = std::tuple{
     Field{"session", &Drop::session, kId},
     Field{"reason", &Drop::reason},
+    Field{"keep_backend", &Drop::keep_backend, kOptional},
 };
 template <>
 inline constexpr const char *kWord<Set> = "set";

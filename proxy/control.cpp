@@ -45,7 +45,7 @@ bool settles_admission(const link::ToSessiond &message) {
 // A session whose backend knows it by an id and has not heard of its end from anybody else: the
 // data path itself relays the client's DELETE.
 bool owes_delete(const EndedSession &ended) {
-  return ended.identity.transport == Transport::streamable &&
+  return ended.identity.transport == Transport::streamable && !ended.keep_backend &&
          !ended.identity.backend_session.empty() && ended.reason != EndReason::backend_ended &&
          ended.reason != EndReason::backend_lost && ended.reason != EndReason::client_delete;
 }
@@ -70,6 +70,7 @@ struct Control::Impl final : SessionLink::Handler {
   void report(link::ToSessiond message);
   void post(uint32_t worker, WorkerMessage message);
   void finish_everywhere(const EndedSession &ended);
+  void wake(const std::vector<ExchangeRef> &waiting);
   bool note_stream(const link::ToSessiond &message);
 
   // ---- control thread ----
@@ -97,6 +98,8 @@ struct Control::Impl final : SessionLink::Handler {
   void on_admitted(const link::Admitted &admitted) override;
   void on_refused(const link::Refused &refused) override;
   void on_dropped(const EndedSession &ended) override { finish_everywhere(ended); }
+  void on_ready_to_look(const std::vector<ExchangeRef> &waiting) override { wake(waiting); }
+  void on_siblings(int64_t count) override;
   void on_server_set(const link::SetServer &order) override;
   void on_drain(bool on) override;
   void on_exit_wanted() override;
@@ -132,6 +135,7 @@ struct Control::Impl final : SessionLink::Handler {
 
   std::atomic<bool> restoring{false};
   std::atomic<bool> linked{false};
+  std::atomic<bool> siblings{false};
   std::atomic<bool> reports_dropped{false};
   std::atomic<bool> stats_wanted{false};  // a TellStats is in the inbox
   std::atomic<uint32_t> next_worker{0};   // for DELETEs at backends
@@ -182,10 +186,17 @@ void Control::Impl::finish_everywhere(const EndedSession &ended) {
   for (const ExchangeRef &exchange : ended.exchanges) {
     post(exchange.worker, FinishExchange{exchange.exchange, ended.reason, ended.idle});
   }
+  wake(ended.waiting);
   if (!owes_delete(ended) || mailboxes.empty()) return;
   const auto workers_count = static_cast<uint32_t>(mailboxes.size());
   post(next_worker++ % workers_count, DeleteAtBackend{ended.identity.backend, ended.identity.target,
                                                       ended.identity.backend_session});
+}
+
+void Control::Impl::wake(const std::vector<ExchangeRef> &waiting) {
+  for (const ExchangeRef &exchange : waiting) {
+    post(exchange.worker, SessionReady{exchange.exchange});
+  }
 }
 
 // False: about a stream of a session that is over, of which `ended` has said or will say all.
@@ -290,6 +301,7 @@ void Control::Impl::finish_restoring() {
 
 void Control::Impl::on_welcome(const link::Welcome &welcome) {
   linked = true;
+  siblings = false;      // said again where there are some
   free.set_open(false);  // until `restored_end`: a drain that holds is said before
   const std::lock_guard lock(http_socket_mutex);
   http_socket = welcome.http_socket;
@@ -305,8 +317,14 @@ void Control::Impl::on_restored() {
   finish_restoring();
 }
 
+void Control::Impl::on_siblings(int64_t count) {
+  siblings = count > 0;
+  log_info("event=siblings count={}", count);
+}
+
 void Control::Impl::on_link_down() {
   linked = false;
+  siblings = false;  // nobody could hand anything over
   free.set_open(false);
   room.link_lost();
 }
@@ -380,6 +398,7 @@ void Control::backend_changed() {
 
 bool Control::restoring() const noexcept { return impl_->restoring; }
 bool Control::linked() const noexcept { return impl_->linked; }
+bool Control::has_siblings() const noexcept { return impl_->siblings; }
 
 std::string Control::http_socket() const {
   const std::lock_guard lock(impl_->http_socket_mutex);

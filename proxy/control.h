@@ -79,6 +79,8 @@ class Control {
   // True until sessiond has handed back the sessions of the previous instance (or 1 s has passed).
   bool restoring() const noexcept;
   bool linked() const noexcept;  // a welcomed link stands now
+  // True while other proxies hold the same sessions: an id unknown here may come any moment.
+  bool has_siblings() const noexcept;
   // Path of sessiond's management HTTP socket, from the last welcome; empty when never known.
   std::string http_socket() const;
 

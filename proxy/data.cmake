@@ -21,6 +21,7 @@ hf_library(hf_proxy_data
   exchange_route.cpp
   exchange_session.cpp
   exchange_unopened.cpp
+  exchange_wait.cpp
   exchange_user.cpp
   header_values.cpp
   health_checker.cpp

@@ -28,6 +28,12 @@ class EndedRing {
     if (at != waiting_.end()) waiting_.erase(at);
   }
 
+  // sessiond has yet to hear that this one is over.
+  bool contains(std::string_view session) const {
+    return std::any_of(waiting_.begin(), waiting_.end(),
+                       [&](const link::Ended &e) { return e.session == session; });
+  }
+
   const std::deque<link::Ended> &waiting() const noexcept { return waiting_; }  // oldest first
 
  private:

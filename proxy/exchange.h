@@ -3,6 +3,7 @@
 // the backend's answer is still to be drained. Worker thread only. The implementation is in
 // exchange_request.cpp (way in), exchange_route.cpp (where to), exchange_user.cpp (whose request it
 // is), exchange_check.cpp (whether head and body agree), exchange_session.cpp (MCP rules),
+// exchange_wait.cpp (sessions other proxies hold, too),
 // exchange_recovery.cpp (backend sessions that were lost), exchange_lost.cpp (servers that were),
 // exchange_reopen.cpp (legacy streams that outlive theirs), exchange_response.cpp (way out),
 // exchange_early.cpp (calls answered before their backend does), exchange_unopened.cpp (legacy
@@ -96,6 +97,7 @@ class Exchange final : public BackendUser,
   // ---- from the worker's mailbox ----
   void on_admit(const AdmitAnswer &answer);
   void on_restored();
+  void on_session_ready();
   void on_open_wanted(const OpenLegacy &wanted);
   void on_opened(const LegacyOpened &outcome);
   void on_recovery(const RecoveryDone &done);
@@ -197,6 +199,12 @@ class Exchange final : public BackendUser,
   void enter_session(Kind kind, std::string_view session, const http::RequestHead &head);
   bool initializes() const;
   void decide_again();
+
+  // exchange_wait.cpp
+  bool wait_for_session(std::string_view session, bool held);
+  void on_wait_due();
+
+  // exchange_session.cpp
   void classify();
   void ask_admission(const http::RequestHead &head, Transport transport);
   link::ToSessiond word_of_opening() const;
@@ -421,6 +429,7 @@ class Exchange final : public BackendUser,
   bool is_call_ = false;         // a JSON-RPC request
   bool in_session_ = false;      // registered with the registry: finish() is owed
   bool classified_ = false;
+  bool waited_ = false;    // for its session, as long as it may
   bool admitted_ = false;  // bind() or release() is owed
   bool asked_ = false;     // sessiond was asked: it holds a reservation for us
   bool persistent_ = false;

@@ -497,6 +497,10 @@ bool Exchange::on_backend_due(MonoTime now) {
 // False: the exchange has ended, or waits for something new.
 bool Exchange::on_due(MonoTime now) {
   if (!on_backend_due(now)) return false;
+  if (hold_due_ <= now && phase_ == Phase::restoring) {
+    on_wait_due();
+    return phase_ != Phase::done;
+  }
   if (hold_due_ <= now && legacy_ && unopened_) {
     not_legacy(504, "Gateway Timeout: the backend announced no endpoint in time");
     return phase_ != Phase::done;

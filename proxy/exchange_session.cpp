@@ -118,6 +118,13 @@ void Exchange::enter_session(Kind kind, std::string_view session, const http::Re
     return worker_.registry().begin(session, user_, ref(), expects_messages, view_);
   };
   bool known = is_session_id(session) && begins();
+  if (!known && view_.held && waited_) {
+    for (const ExchangeRef &other : worker_.registry().release(SessionKeyView(session))) {
+      worker_.tell(other.worker, SessionReady{other.exchange});
+    }
+    known = begins();
+  }
+  if (!known && view_.held && wait_for_session(session, true)) return;
   if (!known && kind == Kind::legacy_post && is_session_id(session)) {
     if (await_opening(session, head)) return;
     known = begins();  // its stream may have got its session between the two looks
@@ -156,6 +163,7 @@ void Exchange::enter_session(Kind kind, std::string_view session, const http::Re
     worker_.await_restoration(id_);
     return;
   }
+  if (is_session_id(session) && wait_for_session(session, false)) return;
   phase_ = Phase::refusing;
 }
 

@@ -11,6 +11,7 @@ hf_library(hf_proxy_registry
   session_recovery.cpp
   session_registry.cpp
   session_registry_ping.cpp
+  session_registry_shared.cpp
   session_registry_recovery.cpp
   session_shard.cpp
   worker_mailbox.cpp

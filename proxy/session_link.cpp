@@ -185,6 +185,7 @@ void SessionLink::mute() {
 void SessionLink::keep(const link::ToSessiond &message) {
   const bool answer = std::holds_alternative<link::Released>(message) ||
                       std::holds_alternative<link::Alive>(message) ||
+                      std::holds_alternative<link::Idle>(message) ||
                       std::holds_alternative<link::Obeyed>(message) ||
                       std::holds_alternative<link::Reloaded>(message);
   if (!answer) return;
@@ -313,10 +314,14 @@ void SessionLink::keep_ends_for(const std::optional<int64_t> &lifetime_ms) {
 
 void SessionLink::on_message(const link::Restored &restored) {
   const link::Record &record = restored.record;
+  if (ends_.contains(record.session)) return;  // sessiond will hear that it is over
   const auto backend = backends_.find(record.backend);
   if (backend && record.transport == Transport::streamable) {
-    (void)registry_.restore(record, *backend);  // ignoring: known already; the snapshot says so
-  } else {
+    std::vector<ExchangeRef> came;
+    (void)registry_.restore(record, *backend, &came);  // ignoring: known already, or not to be had;
+                                                       // the snapshot says which
+    if (!came.empty()) handler_.on_ready_to_look(came);
+  } else if (!registry_.knows(record.session, record.user)) {
     report_ended({record.session, EndReason::backend_lost, record.idle_ms});
   }
 }
@@ -328,27 +333,50 @@ void SessionLink::on_message(const link::RestoredEnd &) {
 }
 
 void SessionLink::on_message(const link::DropIfIdle &order) {
-  const auto verdict =
-      registry_.drop_if_idle(order.session, Millis{order.idle_ms_min}, order.reason);
-  if (const auto *ended = std::get_if<EndedSession>(&verdict)) {
-    dropped(*ended);
+  auto verdict = registry_.drop_if_idle(order.session, Millis{order.idle_ms_min}, order.reason);
+  if (auto *const ended = std::get_if<EndedSession>(&verdict)) {
+    dropped(std::move(*ended), order.keep_backend);
   } else if (const auto *alive = std::get_if<StillAlive>(&verdict)) {
-    (void)write(link::Alive{order.session, alive->idle.count(), alive->in_flight,
-                            alive->unused_for.count(), alive->used});
+    say_alive(order.session, *alive);
   } else {
     report_ended({order.session, EndReason::unknown, 0});
   }
+}
+
+void SessionLink::on_message(const link::Probe &probe) {
+  const auto verdict = registry_.probe(probe.session, Millis{probe.idle_ms_min}, probe.reason);
+  if (const auto *idle = std::get_if<HeldIdle>(&verdict)) {
+    // ignoring: see keep(); whoever waits goes on by itself
+    (void)write(link::Idle{probe.session, probe.round, idle->idle.count()});
+  } else if (const auto *alive = std::get_if<StillAlive>(&verdict)) {
+    say_alive(probe.session, *alive);
+  } else {
+    report_ended({probe.session, EndReason::unknown, 0});
+  }
+}
+
+void SessionLink::on_message(const link::Release &release) {
+  const std::vector<ExchangeRef> waiting = registry_.release(SessionKeyView(release.session));
+  if (!waiting.empty()) handler_.on_ready_to_look(waiting);
+}
+
+void SessionLink::say_alive(const std::string &session, const StillAlive &alive) {
+  // ignoring: see keep()
+  (void)write(link::Alive{session, alive.idle.count(), alive.in_flight, alive.unused_for.count(),
+                          alive.used});
+  if (!alive.waiting.empty()) handler_.on_ready_to_look(alive.waiting);
 }
 
 void SessionLink::on_message(const link::Drop &order) {
-  if (const auto ended = registry_.end(order.session, order.reason)) {
-    dropped(*ended);
+  if (auto ended = registry_.end(order.session, order.reason)) {
+    dropped(std::move(*ended), order.keep_backend);
   } else {
     report_ended({order.session, EndReason::unknown, 0});
   }
 }
 
-void SessionLink::dropped(const EndedSession &ended) {
+void SessionLink::dropped(EndedSession ended, bool keep_backend) {
+  ended.keep_backend = keep_backend;
   report_ended({ended.identity.id, ended.reason, ended.idle.count()});
   handler_.on_dropped(ended);
 }

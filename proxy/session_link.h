@@ -64,6 +64,9 @@ class SessionLink final : private UnixChannel::Handler {
     virtual void on_admitted(const link::Admitted &admitted) = 0;
     virtual void on_refused(const link::Refused &refused) = 0;
     virtual void on_dropped(const EndedSession &ended) = 0;  // reported already; the rest is left
+    // Requests that waited for a session may look again.
+    virtual void on_ready_to_look(const std::vector<ExchangeRef> &waiting) = 0;
+    virtual void on_siblings(int64_t count) = 0;
     virtual void on_server_set(const link::SetServer &order) = 0;
     virtual void on_drain(bool on) = 0;
     virtual void on_exit_wanted() = 0;  // an admin wants this proxy to finish and leave
@@ -128,6 +131,9 @@ class SessionLink final : private UnixChannel::Handler {
   void on_message(const link::RestoredEnd &);
   void on_message(const link::Admitted &admitted) { handler_.on_admitted(admitted); }
   void on_message(const link::Refused &refused) { handler_.on_refused(refused); }
+  void on_message(const link::Siblings &siblings) { handler_.on_siblings(siblings.count); }
+  void on_message(const link::Probe &probe);
+  void on_message(const link::Release &release);
   void on_message(const link::DropIfIdle &order);
   void on_message(const link::Drop &order);
   void on_message(const link::Set &set);
@@ -138,7 +144,8 @@ class SessionLink final : private UnixChannel::Handler {
   void on_message(const link::Ping &ping);
   void on_message(const link::Unsupported &unsupported);
   void on_message(const link::Bye &bye);
-  void dropped(const EndedSession &ended);
+  void dropped(EndedSession ended, bool keep_backend);
+  void say_alive(const std::string &session, const StillAlive &alive);
   void keep_ends_for(const std::optional<int64_t> &lifetime_ms);
 
   static void on_retry_c(evutil_socket_t, short, void *self) noexcept {

@@ -142,6 +142,43 @@ int64_t SessionRecord::in_flight(MonoTime now) const {
   return held + waiting;
 }
 
+// A request has waited for a decision that did not come.
+bool SessionRecord::about_to_begin(MonoTime now) const {
+  return anybody_waits() && now >= held_back()->until &&
+         now < held_back()->until + SessionHold::kBeginWithin;
+}
+
+void SessionRecord::hold(MonoTime until) {
+  if (!upkeep) upkeep = std::make_unique<SessionUpkeep>();
+  upkeep->hold = std::make_unique<SessionHold>();
+  upkeep->hold->until = until;
+}
+
+bool SessionRecord::on_hold(MonoTime now) const {
+  const SessionHold *const hold = held_back();
+  return hold != nullptr && now < hold->until;
+}
+
+void SessionRecord::wait(ExchangeRef exchange) {
+  std::vector<ExchangeRef> &waiting = upkeep->hold->waiting;
+  if (waiting.size() < SessionHold::kWaitingMax) waiting.push_back(exchange);
+}
+
+std::vector<ExchangeRef> SessionRecord::release() {
+  if (held_back() == nullptr) return {};
+  return std::exchange(upkeep->hold, nullptr)->waiting;
+}
+
+bool SessionRecord::anybody_waits() const {
+  const SessionHold *const hold = held_back();
+  return hold != nullptr && !hold->waiting.empty();
+}
+
+void SessionRecord::note_elsewhere(MonoTime active) {
+  last_activity_ = std::max(last_activity_, active);
+  last_use_ = std::max(last_use_, active);
+}
+
 int64_t SessionRecord::streams() const {
   return std::count_if(running_.begin(), running_.end(), [](const Running &r) { return r.stream; });
 }
@@ -153,7 +190,7 @@ MonoTime SessionRecord::next_expiry() const {
 }
 
 bool SessionRecord::held(const ActivityRules &rules, MonoTime now) const {
-  return in_flight(now) > 0 || (rules.stream_keeps_alive() && streams() > 0);
+  return in_flight(now) > 0 || about_to_begin(now) || (rules.stream_keeps_alive() && streams() > 0);
 }
 
 Millis SessionRecord::unused_for(MonoTime now) const {

@@ -75,6 +75,16 @@ class SessionRecord {
 
   void forget_expired(MonoTime now);
 
+  // ---- several holders (PROTOCOL.md 1.6) ----
+  void hold(MonoTime until);
+  bool on_hold(MonoTime now) const;
+  void wait(ExchangeRef exchange);  // REQUIRES: on_hold()
+  // Ends the hold; gives who waits.
+  std::vector<ExchangeRef> release();
+  bool anybody_waits() const;
+  // It was active at that moment at the latest, somewhere else.
+  void note_elsewhere(MonoTime active);
+
   // ---- questions ----
   Millis idle(MonoTime now) const { return now - last_activity_; }
   Millis age(MonoTime now) const { return now - created_; }
@@ -101,6 +111,7 @@ class SessionRecord {
   void restore_requests(int64_t requests) { requests_ = requests; }
 
   BackendPing *ping() const { return upkeep ? upkeep->ping.get() : nullptr; }
+  const SessionHold *held_back() const { return upkeep ? upkeep->hold.get() : nullptr; }
   SessionRecovery *recovery() const { return upkeep ? upkeep->recovery.get() : nullptr; }
 
   PackedIdentity identity;                // the key of the shard's map views its id
@@ -114,6 +125,7 @@ class SessionRecord {
 
  private:
   Running *find(ExchangeRef exchange);
+  bool about_to_begin(MonoTime now) const;
   void touch(MonoTime now) { last_activity_ = now; }
   bool note(const mcp::RpcMessage &message, ExchangeRef exchange, const ActivityRules &rules,
             MonoTime now);

@@ -3,19 +3,10 @@
 #include <algorithm>
 #include <map>
 
+#include "common/limits.h"
 #include "proxy/session_shard.h"
 
 namespace holdfast::proxy {
-namespace {
-
-// An age another process told us, kept within what can be added to a moment.
-Millis told_age(int64_t age_ms) {
-  constexpr Millis kAgeMax = std::chrono::hours{24 * 365 * 100};
-  return std::clamp(Millis{age_ms}, Millis{0}, kAgeMax);
-}
-
-}  // namespace
-
 link::Record told(SessionIdentity who, const BackendDirectory &backends) {
   link::Record row;
   row.session = std::move(who.id);
@@ -49,10 +40,16 @@ SessionRegistry::Shard &SessionRegistry::shard_of(uint64_t hash) const {
 
 bool SessionRegistry::begin(const SessionKeyView &key, std::string_view user, ExchangeRef exchange,
                             bool expects_messages, SessionView &out) {
+  out.held = false;
   Shard &shard = shard_of(key.hash);
   const std::lock_guard lock(shard.mutex);
   SessionRecord *record = shard.find(key);
   if (record == nullptr || !equal_constant_time(record->identity.user(), user)) return false;
+  if (record->held_back() != nullptr) {
+    out.held = record->on_hold(clock_.now());
+    if (out.held) record->wait(exchange);
+    if (out.held) return false;
+  }
   record->begin(exchange, expects_messages);
   if (BackendPing *const ping = record->ping(); ping != nullptr && expects_messages)
     ping->used(clock_.now());
@@ -198,14 +195,31 @@ std::variant<EndedSession, StillAlive, UnknownSession> SessionRegistry::drop_if_
   const std::lock_guard lock(shard.mutex);
   const auto at = shard.sessions.find(key);
   if (at == shard.sessions.end()) return UnknownSession{};
-  const SessionRecord &record = at->second;
+  SessionRecord &record = at->second;
   const MonoTime now = clock_.now();
   if (!record.idle_enough(reason, idle_min, now) || record.held(shard.rules_of(record), now)) {
-    return StillAlive{record.idle(now), record.in_flight(now), record.unused_for(now),
-                      record.used()};
+    return shard.still_alive(record, now);
   }
   count_at_backend(record.identity.backend(), -1);
   return shard.take(at, reason, now);
+}
+
+std::variant<HeldIdle, StillAlive, UnknownSession> SessionRegistry::probe(std::string_view session,
+                                                                          Millis idle_min,
+                                                                          EndReason reason) {
+  const SessionKeyView key(session);
+  Shard &shard = shard_of(key.hash);
+  const std::lock_guard lock(shard.mutex);
+  const auto at = shard.sessions.find(key);
+  if (at == shard.sessions.end()) return UnknownSession{};
+  SessionRecord &record = at->second;
+  const MonoTime now = clock_.now();
+  if (!record.idle_enough(reason, idle_min, now) || record.held(shard.rules_of(record), now) ||
+      record.anybody_waits()) {
+    return shard.still_alive(record, now);
+  }
+  record.hold(now + kSharedWaitMax);
+  return HeldIdle{record.idle(now)};
 }
 
 bool SessionRegistry::stream_told(std::string_view session, bool opened) {
@@ -243,17 +257,6 @@ void SessionRegistry::set_policies(std::vector<link::PolicyInfo> policies) {
       if (!record.pinned) record.persistent = shard.rules_of(record).persistent();
     }
   }
-}
-
-bool SessionRegistry::restore(const link::Record &from, BackendId backend) {
-  const MonoTime now = clock_.now();
-  SessionRecord record(
-      {from.session, from.user, from.policy, from.transport, backend, from.backend_session,
-       from.target, from.peer, from.client_name, from.client_version},
-      from.persistent, now - told_age(from.age_ms), now - told_age(from.idle_ms));
-  record.restore_requests(from.requests);
-  record.set_used();
-  return add(std::move(record)).has_value();
 }
 
 void SessionRegistry::collect_activity(size_t max, std::vector<link::ActivityEntry> &out) {

@@ -79,6 +79,7 @@ struct SessionView {
   uint32_t generation = 0;    // of the backend session
   bool recovers = false;      // it can be opened again
   bool streams_wait = false;  // some of its event streams have no backend behind them
+  bool held = false;          // begin() said no, and a little later it may say yes
   Millis ping_every{0};       // its backend is kept awake; 0: it is not
   bool ping_denied = false;   // but not for this client
 };
@@ -111,14 +112,23 @@ struct EndedSession {
   EndReason reason = EndReason::unknown;
   Millis idle{0};
   std::vector<ExchangeRef> exchanges;
+  std::vector<ExchangeRef> waiting;  // exchanges that had not begun: they look again
+  bool keep_backend = false;         // it is somebody else's to tell
 };
 struct StillAlive {
   Millis idle{0};
   int64_t in_flight = 0;
-  Millis unused_for{0};  // since the last exchange of any kind
-  bool used = false;     // a request came since initialize
+  Millis unused_for{0};              // since the last exchange of any kind
+  bool used = false;                 // a request came since initialize
+  std::vector<ExchangeRef> waiting;  // may go on: they look again
+};
+// Idle enough, and kept so: new requests wait.
+struct HeldIdle {
+  Millis idle{0};
 };
 struct UnknownSession {};
+
+class SessionRecord;
 
 struct RegistryCounts {
   int64_t total = 0;
@@ -138,11 +148,18 @@ class SessionRegistry {
   // ---- data path (workers) ----
 
   // Starts a request on a session: false when the id is unknown, ended, or another user's (all the
-  // same to the asker). Registers the exchange, which holds the session against drop_if_idle until
-  // its messages are classified; fills `out`. Every true is paired with one finish().
-  // A GET stream passes `counts_messages` false and is registered as a stream with add_stream().
+  // same to the asker), or, with `out.held`, when the request is to wait: it is told (SessionReady)
+  // when to look again, or does so by itself after kSharedWaitMax, and calls release() first.
+  // Registers the exchange, which holds the session against drop_if_idle until its messages are
+  // classified; fills `out`. Every true is paired with one finish(). A GET stream passes
+  // `counts_messages` false and is registered as a stream with add_stream().
   bool begin(const SessionKeyView &key, std::string_view user, ExchangeRef exchange,
              bool expects_messages, SessionView &out);
+  // The exchange waits for a session that another proxy holds: restore() tells when it has come.
+  void await(const SessionKeyView &key, ExchangeRef exchange);
+  // Nothing was decided about the session for too long, or that nothing is to be: its requests go
+  // on. Gives those that wait.
+  std::vector<ExchangeRef> release(const SessionKeyView &key);
   // Whether begin() would find the session; starts and holds nothing.
   bool knows(std::string_view session, std::string_view user) const;
   // Notes the messages of the exchange's body, once known (also for a legacy POST). `messages` may
@@ -241,15 +258,21 @@ class SessionRegistry {
   // stream is open. `reason` says which idleness is meant (PROTOCOL.md 1.7).
   std::variant<EndedSession, StillAlive, UnknownSession> drop_if_idle(
       std::string_view session, Millis idle_min, EndReason reason = EndReason::idle_timeout);
+  // The check alone; idle, it stays so for kSharedWaitMax or until release() or a drop, because new
+  // requests wait. Requests that waited for an earlier probe make it active.
+  std::variant<HeldIdle, StillAlive, UnknownSession> probe(
+      std::string_view session, Millis idle_min, EndReason reason = EndReason::idle_timeout);
   bool set_persistent(std::string_view session, bool persistent);
   // New rules for all sessions, present and future; sessions of a name that is gone use the first
   // (top-level) one.
   void set_policies(std::vector<link::PolicyInfo> policies);
   // How long why_ended() knows an end (tombstone_lifetime).
   void keep_ends_for(Millis lifetime) { ends_kept_ms_ = lifetime.count(); }
-  // A session of an earlier instance, handed back by sessiond. False: the id is already here, or
-  // its backend session carries another user's.
-  bool restore(const link::Record &record, BackendId backend);
+  // A session that sessiond hands over. False: the id is already here, or its backend session
+  // carries another user's. What is here already learns what it may not know: how late it was
+  // active elsewhere, and where it lives. `came`: exchanges that awaited it.
+  bool restore(const link::Record &record, BackendId backend,
+               std::vector<ExchangeRef> *came = nullptr);
   // A stream's `opened` or `closed` is now on its way to sessiond. Snapshots give the streams told,
   // not those open: a message still in a queue is then counted once, by itself.
   // False: the session is over, and its streams with it.
@@ -275,8 +298,9 @@ class SessionRegistry {
   Shard &shard_of(uint64_t hash) const;
   template <class Use>
   auto with_recovery(const SessionKeyView &key, Use use) const;
+  void learn(SessionRecord &record, const link::Record &told, BackendId backend);
   // nullopt: the id is already here, or the backend session is another user's.
-  std::optional<SessionLife> add(class SessionRecord record);
+  std::optional<SessionLife> add(SessionRecord record);
   void count_at_backend(BackendId backend, int64_t change);
 
   const Clock &clock_;

@@ -77,13 +77,21 @@ void SessionRegistry::Shard::mark_landed(MonoTime now) {
   }
 }
 
+StillAlive SessionRegistry::Shard::still_alive(SessionRecord &record, MonoTime now) {
+  StillAlive alive{
+      record.idle(now), record.in_flight(now), record.unused_for(now), record.used(), {}};
+  alive.waiting = record.release();
+  return alive;
+}
+
 EndedSession SessionRegistry::Shard::take(Map::iterator at, EndReason reason, MonoTime now) {
   unmark_dirty(*at);
   unwatch(*at);
   unschedule_ping(*at);
   auto node = sessions.extract(at);
   SessionRecord &record = node.mapped();
-  EndedSession ended{record.identity.unpack(), reason, record.idle(now), record.exchanges()};
+  EndedSession ended{record.identity.unpack(), reason,           record.idle(now),
+                     record.exchanges(),       record.release(), false};
   claims->release(ended.identity.backend, ended.identity.backend_session, ended.identity.user);
   recently_ended.add(node.key().hash, keyed_hash(ended.identity.user), reason, now);
   return ended;

@@ -37,6 +37,11 @@ struct alignas(64) SessionRegistry::Shard {
   // sessiond never asks about a session it thinks busy, so it must hear of that, too.
   std::set<std::pair<MonoTime, Entry *>> watched;
 
+  // Exchanges that wait for a session another proxy holds, by the keyed hash of its id; the latest,
+  // since whoever is not among them only waits longer.
+  static constexpr size_t kAwaitedMax = 64;
+  std::vector<std::pair<uint64_t, ExchangeRef>> awaited;
+
   // Sessions whose backend is kept awake, by when each is looked at next.
   std::set<std::pair<MonoTime, Entry *>> pings;
 
@@ -61,6 +66,8 @@ struct alignas(64) SessionRegistry::Shard {
   // Marks the sessions with requests that have run out of time by now.
   void mark_landed(MonoTime now);
 
+  // Not dropped: whoever waits for that may go on.
+  StillAlive still_alive(SessionRecord &record, MonoTime now);
   // The one door out: every session that ends is taken here.
   EndedSession take(Map::iterator at, EndReason reason, MonoTime now);
 };

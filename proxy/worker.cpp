@@ -480,6 +480,11 @@ void Worker::on_message(RestoreDone &) {
   }
 }
 
+void Worker::on_message(SessionReady &message) {
+  Exchange *exchange = find(message.exchange);
+  if (exchange != nullptr) exchange->on_session_ready();
+}
+
 void Worker::on_message(RecoveryDone &message) {
   Exchange *exchange = find(message.exchange);
   if (exchange != nullptr) exchange->on_recovery(message);

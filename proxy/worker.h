@@ -163,6 +163,7 @@ class Worker {
   void on_message(FinishExchange &message);
   void on_message(DeleteAtBackend &message);
   void on_message(RestoreDone &message);
+  void on_message(SessionReady &message);
   void on_message(RecoveryDone &message);
   void on_message(SpliceStream &message);
   void on_message(SwapConfig &message);

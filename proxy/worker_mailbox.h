@@ -63,6 +63,10 @@ struct DeleteAtBackend {
 // sessiond has handed back everything it had for us (or its time is up): unknown ids may be
 // refused.
 struct RestoreDone {};
+// The session this exchange waits for may be used now, or not any more: it looks again.
+struct SessionReady {
+  uint64_t exchange = 0;
+};
 // What this exchange waited for is over: the session can be used again, or `status` is its answer.
 struct RecoveryDone {
   uint64_t exchange = 0;
@@ -97,9 +101,10 @@ struct StopWorker {
   bool graceful = false;
 };
 
-using WorkerMessage = std::variant<AdmitAnswer, FinishExchange, DeleteAtBackend, RestoreDone,
-                                   RecoveryDone, SpliceStream, SwapConfig, DrainWorker, StopWorker,
-                                   OpenLegacy, LegacyOpened, ReopenLegacy, CallsLost>;
+using WorkerMessage =
+    std::variant<AdmitAnswer, FinishExchange, DeleteAtBackend, RestoreDone, SessionReady,
+                 RecoveryDone, SpliceStream, SwapConfig, DrainWorker, StopWorker, OpenLegacy,
+                 LegacyOpened, ReopenLegacy, CallsLost>;
 
 class WorkerMailbox {
  public:

@@ -17,6 +17,8 @@ hf_library(hf_sessiond_core
   core/server_steps.cpp
   core/session_steps.cpp
   core/session_table.cpp
+  core/share_steps.cpp
+  core/sharing.cpp
   core/step.cpp
   core/text_pool.cpp
   core/time_steps.cpp

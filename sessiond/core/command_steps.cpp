@@ -35,6 +35,7 @@ bool Core::shut_down(Session &session, Turn &turn) {
     return true;
   }
   if (session.state == SessionState::closing) return false;
+  call_off(session, turn);
   reaper_.disarm(session);
   session.state = SessionState::closing;
   session.end_reason = EndReason::admin;
@@ -84,9 +85,9 @@ void Core::on(const SetPersistent &event, Turn &turn) {
   }
   session->pin = event.persistent ? Pin::persistent : Pin::not_persistent;
   reaper_.arm(*session, turn.now);
-  if (session->instance->linked()) {
-    turn.send(session->instance->link, link::Set{event.session, event.persistent});
-  }
+  for_holders(*session, [&](const Instance &holder) {
+    if (holder.linked()) turn.send(holder.link, link::Set{event.session, event.persistent});
+  });
   turn.out.push_back(CommandDone{event.token, CommandOutcome::done, 1, 0, {}});
 }
 

@@ -23,8 +23,10 @@ struct LinkState {
   MonoTime since{};
   link::Stats stats;
 
-  bool closing = false;         // CloseLink was ordered: what still arrives is not read
-  bool restoring = false;       // sessions of earlier instances are still to be handed over
+  bool closing = false;    // CloseLink was ordered: what still arrives is not read
+  bool restoring = false;  // sessions of earlier instances are still to be handed over
+  bool piece_out = false;  // as many as go at once are on their way; more follow behind them
+  int64_t siblings_told = 0;
   bool in_snapshot = false;     // between snapshot_begin and snapshot_end
   bool snapshot_taken = false;  // one was complete
   // The snapshot under way may lack sessions handed over so recently that the proxy had not read

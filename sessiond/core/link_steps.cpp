@@ -4,12 +4,14 @@
 #include <algorithm>
 
 #include "sessiond/core/reports.h"
+#include "sessiond/core/sharing.h"
 #include "sessiond/core/step.h"
 
 namespace holdfast::sessiond {
 namespace {
 
 using OfInstance = IntrusiveList<Session, &Session::of_instance>;
+using OfShares = IntrusiveList<Holding, &Holding::of_instance>;
 
 constexpr size_t kReportedPoliciesMax = 1000;
 
@@ -60,6 +62,7 @@ void Core::on_message(LinkState &link, const link::Hello &hello, Turn &turn) {
   const bool again = link.instance != nullptr;  // its policy names changed
   link.snapshot_taken = false;                  // one follows every welcome
   if (!again) take_instance(link, hello, turn);
+  link.siblings_told = 0;
   welcome(link, turn);
   if (!again) {
     turn.log(LogLevel::info,
@@ -82,6 +85,7 @@ void Core::take_instance(LinkState &link, const link::Hello &hello, Turn &turn) 
   }
   instance.link = link.id;
   link.instance = &instance;
+  offer_all(instance);
 }
 
 void Core::welcome(LinkState &link, Turn &turn) {
@@ -91,6 +95,7 @@ void Core::welcome(LinkState &link, Turn &turn) {
   tell_servers(link, turn);
   // Before `restored_end`, which lets the proxy admit without asking where there is no cap.
   if (draining_) turn.send(link.id, link::Drain{true, false, {}});
+  tell_siblings(link.node, turn);
   turn.send(link.id, link::RestoredBegin{});
   link.restoring = true;
   restore_some(link, turn);
@@ -115,21 +120,28 @@ void Core::report_unknown_policy(std::string_view name, std::string_view node, T
                                         quoted(name), quoted(node)));
 }
 
-// ---- restoring: sessions of earlier instances of this node, in pieces ----
+// ---- restoring: sessions of earlier instances of this node and of its siblings, in pieces ----
 
 void Core::on(const Drained &event, Turn &turn) {
   const auto at = links_.find(event.link);
   if (at == links_.end() || at->second.instance == nullptr) return;
-  if (at->second.restoring) restore_some(at->second, turn);
+  if (at->second.restoring || at->second.piece_out) restore_some(at->second, turn);
 }
 
 void Core::restore_some(LinkState &link, Turn &turn) {
   size_t left = kRestoredPerPiece;
   for (auto &[name, gone] : table_.instances()) {
-    if (gone.linked() || gone.node != link.node) continue;
+    if (!link.restoring || gone.linked() || gone.node != link.node) continue;
     for (; left > 0 && !gone.sessions.empty(); --left) restore(*gone.sessions.front(), link, turn);
-    if (left == 0) return;  // goes on when this piece has been written
   }
+  std::deque<SessionId> &owed = link.instance->owed;
+  while (left > 0 && !owed.empty()) {
+    const SessionId id = owed.front();
+    owed.pop_front();
+    if (hand_over(id, link, turn)) --left;
+  }
+  link.piece_out = left == 0;
+  if (link.piece_out || !link.restoring) return;  // goes on when this piece has been written
   link.restoring = false;
   turn.send(link.id, link::RestoredEnd{});
 }
@@ -139,6 +151,7 @@ void Core::restore(Session &session, LinkState &link, Turn &turn) {
   move_to(session, *link.instance);
   session.unconfirmed = true;
   turn.send(link.id, link::Restored{record_of(session, turn.now)});
+  offer(session, turn);
 }
 
 // ---- snapshot ----
@@ -164,9 +177,10 @@ void Core::on_message(LinkState &link, const link::Snapshot &snapshot, Turn &tur
                         ? grave == nullptr && age_of(record.age_ms) < turn.now - started_
                         : session->state == SessionState::opening;
   if (session == nullptr) session = &add_told(*id, link, record, turn);
-  move_to(*session, *link.instance);
-  apply(*session, record, turn);
+  hold(*session, *link.instance, turn);
+  apply(*session, link, record, turn);
   if (news) announce(*session, turn);
+  offer(*session, turn);
 }
 
 Session &Core::add_told(const SessionId &id, LinkState &link, const link::Record &record,
@@ -179,20 +193,22 @@ Session &Core::add_told(const SessionId &id, LinkState &link, const link::Record
 }
 
 // Takes over what the proxy says of a session: only it knows.
-void Core::apply(Session &session, const link::Record &record, Turn &turn) {
+void Core::apply(Session &session, const LinkState &link, const link::Record &record, Turn &turn) {
   if (session.state == SessionState::opening) table_.open(session);
   table_.set_backend(session, record.backend, record.backend_session, record.target);
   session.created = turn.now - age_of(record.age_ms);
-  session.last_activity = turn.now - age_of(record.idle_ms);
-  session.in_flight = small_count_of(record.in_flight);
-  session.streams = small_count_of(record.streams);
-  session.requests = std::max<int64_t>(record.requests, 0);
-  session.seen = session.instance->snapshots_count;
-  session.unconfirmed = false;
+  Part &part = part_of(session, *link.instance);
+  part.last_activity = turn.now - age_of(record.idle_ms);
+  part.in_flight = small_count_of(record.in_flight);
+  part.streams = small_count_of(record.streams);
+  part.requests = small_count_of(record.requests);
+  part.seen = link.instance->snapshots_count;
+  part.unconfirmed = false;
+  merge(session);
   // What was ordered while the link was away, or what we have forgotten since.
   const bool persistent = is_persistent(session);
   if (record.persistent != persistent) {
-    turn.send(session.instance->link, link::Set{record.session, persistent});
+    turn.send(link.id, link::Set{record.session, persistent});
   }
   if (session.state == SessionState::open) reaper_.arm(session, turn.now);
 }
@@ -200,24 +216,40 @@ void Core::apply(Session &session, const link::Record &record, Turn &turn) {
 void Core::on_message(LinkState &link, const link::SnapshotEnd &, Turn &turn) {
   if (!link.in_snapshot) return close_link(link, "snapshot_end without snapshot_begin", turn);
   Instance &instance = *link.instance;
-  int64_t gone_count = 0;
-  for (Session *s = instance.sessions.front(); s != nullptr;) {
-    Session *const next = OfInstance::next(*s);
-    const bool spared = s->seen == instance.snapshots_count || s->state == SessionState::opening ||
-                        (s->unconfirmed && link.snapshot_lenient);
-    if (!spared) {
-      ++gone_count;
-      const bool ordered = s->state == SessionState::closing;
-      end(*s, ordered ? s->end_reason : EndReason::not_in_snapshot, turn);
-    }
-    s = next;
-  }
+  const int64_t gone_count = end_unnamed(link, turn);
   ++counters_.snapshots;
   link.in_snapshot = false;
   link.snapshot_taken = true;
-  turn.log(LogLevel::info, fmt::format("event=snapshot_taken node={} sessions={} gone={}",
-                                       quoted(link.node), instance.sessions.size(), gone_count));
+  turn.log(LogLevel::info, fmt::format("event=snapshot_taken node={} sessions={} shared={} gone={}",
+                                       quoted(link.node), instance.sessions.size(),
+                                       instance.shares.size(), gone_count));
   pump(instance, turn);
+}
+
+// What the snapshot did not name its instance does not hold.
+int64_t Core::end_unnamed(LinkState &link, Turn &turn) {
+  Instance &instance = *link.instance;
+  const auto is_spared = [&](const Part &part) {
+    return part.seen == instance.snapshots_count || (part.unconfirmed && link.snapshot_lenient);
+  };
+  std::vector<SessionId> unnamed;
+  for (Session *s = instance.sessions.front(); s != nullptr; s = OfInstance::next(*s)) {
+    const bool spared = s->sharing || s->state == SessionState::opening || is_spared(*s);
+    if (!spared) unnamed.push_back(*s->id);
+  }
+  for (Holding *h = instance.shares.front(); h != nullptr; h = OfShares::next(*h)) {
+    if (!is_spared(*h)) unnamed.push_back(*h->session->id);
+  }
+  for (const SessionId &id : unnamed) {
+    Session &session = *table_.find(id.text());
+    const bool ordered = session.state == SessionState::closing;
+    if (session.sharing && !is_last_word(session, link, EndReason::not_in_snapshot)) {
+      forget_holder(session, link, EndReason::not_in_snapshot, turn);
+    } else {
+      end(session, ordered ? session.end_reason : EndReason::not_in_snapshot, turn, link.id);
+    }
+  }
+  return static_cast<int64_t>(unnamed.size());
 }
 
 // ---- the end ----
@@ -231,17 +263,19 @@ void Core::on(const LinkDown &event, Turn &turn) {
     turn.log(LogLevel::info,
              fmt::format("event=link_down node={} instance={} sessions={}", quoted(instance->node),
                          quoted(instance->name), instance->sessions.size()));
+    leave_shared(*instance, turn);
     leave_ownerless(*instance, turn);
   }
   const std::string node = at->second.node;
   links_.erase(at);
   commands_.link_ended(event.link, turn.out);
-  hand_over(node, turn);
+  tell_siblings(node, turn);
+  hand_to_next(node, turn);
 }
 
 // The node's next instance may have said hello before we heard of this one's end: what it left
 // ownerless goes there now, and a fresh snapshot follows.
-void Core::hand_over(std::string_view node, Turn &turn) {
+void Core::hand_to_next(std::string_view node, Turn &turn) {
   const auto &instances = table_.instances();
   const bool ownerless = std::any_of(instances.begin(), instances.end(), [&](const auto &entry) {
     const Instance &instance = entry.second;
@@ -256,7 +290,8 @@ void Core::hand_over(std::string_view node, Turn &turn) {
     link.snapshot_taken = false;
     link.snapshot_lenient = true;
     turn.send(link.id, link::RestoredBegin{});
-    return restore_some(link, turn);
+    if (!link.piece_out) restore_some(link, turn);
+    return;
   }
 }
 
@@ -288,6 +323,7 @@ void Core::leave_ownerless(Instance &instance, Turn &turn) {
 // The connection that carried our questions is gone, the instance is not: reservations end with the
 // connection, orders are repeated, all else follows from the snapshot.
 void Core::forget_asks(Instance &instance, Turn &turn) {
+  forget_said(instance, turn);
   for (Session *s = instance.sessions.front(); s != nullptr;) {
     Session *const next = OfInstance::next(*s);
     set_asked(*s, Ask::none);

@@ -11,6 +11,8 @@
 #include <array>
 #include <compare>
 #include <cstdint>
+#include <deque>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -72,7 +74,57 @@ enum class Look : uint8_t { none, armed, queued };
 // What an admin said about persistence; `by_policy` until then.
 enum class Pin : uint8_t { by_policy, persistent, not_persistent };
 
-struct Session {
+// What one holder tells of a session; of a session with several holders (sharing.h) also what they
+// tell together.
+struct Part {
+  MonoTime last_activity{};
+  MonoTime last_use{};  // last stream or request of any kind; what orphan_timeout counts from
+  int32_t requests = 0;
+  int32_t in_flight = 0;
+  int32_t streams = 0;
+  uint16_t seen = 0;         // the snapshot of its instance that last named it
+  bool used = false;         // its proxy says that a request came since initialize
+  bool unconfirmed = false;  // handed to an instance that has not named it yet
+};
+
+// What a holder of a session that several hold has said to the present probe.
+enum class ProbeState : uint8_t { none, awaited, idle };
+
+// One holder of a session that several hold. Owned by its Sharing.
+struct Holding : Part {
+  Session *session = nullptr;
+  Instance *instance = nullptr;
+  ProbeState probe = ProbeState::none;
+  ListLink<Holding> of_instance;  // Instance::shares
+};
+
+// What a session has while several instances hold it. `Session::instance` is one of them: the one
+// that is told what only one is to do.
+struct Sharing {
+  // How far the agreement on its end is (PROTOCOL.md 1.6).
+  enum class Stage : uint8_t { quiet, probing, leaving };
+
+  std::vector<std::unique_ptr<Holding>> holders;  // at least two, in the order they came
+  Stage stage = Stage::quiet;
+  int64_t round = 0;  // with probing
+  MonoTime began{};   // with any but quiet
+  EndReason reason = EndReason::idle_timeout;
+  Millis idle_min{0};
+  // `Session::instance` was asked or told to end it when it was the only holder, and has not
+  // answered: its end is the session's.
+  bool asked_alone = false;
+};
+
+struct Session : Part {
+  Transport transport = Transport::streamable;
+  SessionState state = SessionState::opening;
+  EndReason end_reason = EndReason::unknown;  // with SessionState::closing
+  Ask asked = Ask::none;
+  Look look = Look::none;
+  Pin pin = Pin::by_policy;
+  bool overdue = false;     // persistent, and idle beyond its policy's timeout
+  bool was_shared = false;  // proxies we do not hear of any more may hold it, too
+
   const SessionId *id = nullptr;  // the table's key
   struct User *user = nullptr;
   struct Address *address = nullptr;  // nullptr: the peer has none
@@ -85,24 +137,10 @@ struct Session {
   const TextPool::Entry *client_version = nullptr;
   OwnText backend_session;
 
-  MonoTime created{};
-  MonoTime last_activity{};
-  MonoTime last_use{};  // last stream or request of any kind; what orphan_timeout counts from
-  MonoTime look_at{};   // with Look::armed: when the reaper looks at it
-  int64_t requests = 0;
-  int32_t in_flight = 0;
-  int32_t streams = 0;
-  uint32_t seen = 0;  // the snapshot of its instance that last named it
+  std::unique_ptr<Sharing> sharing;  // none while one instance holds it
 
-  Transport transport = Transport::streamable;
-  SessionState state = SessionState::opening;
-  EndReason end_reason = EndReason::unknown;  // with SessionState::closing
-  Ask asked = Ask::none;
-  Look look = Look::none;
-  Pin pin = Pin::by_policy;
-  bool overdue = false;      // persistent, and idle beyond its policy's timeout
-  bool used = false;         // its proxy says that a request came since initialize
-  bool unconfirmed = false;  // handed back to a new instance that has not named it yet
+  MonoTime created{};
+  MonoTime look_at{};  // with Look::armed: when the reaper looks at it
 
   ListLink<Session> of_instance;  // Instance::sessions
   ListLink<Session> of_user;      // User::sessions
@@ -145,10 +183,12 @@ struct Instance {
   std::string node;
   std::string name;
   LinkId link = LinkId::none;
-  uint32_t snapshots_count = 0;
-  size_t asks_count = 0;  // asked and not answered
-  IntrusiveList<Session, &Session::of_instance> sessions;
-  IntrusiveList<Session, &Session::of_look> queue;  // to be asked about, see Look::queued
+  uint16_t snapshots_count = 0;  // of the latest two only, so that it may begin anew
+  size_t asks_count = 0;         // asked and not answered
+  IntrusiveList<Session, &Session::of_instance> sessions;  // whose Session::instance it is
+  IntrusiveList<Session, &Session::of_look> queue;         // to be asked about, see Look::queued
+  IntrusiveList<Holding, &Holding::of_instance> shares;    // what it holds together with others
+  std::deque<SessionId> owed;  // to be handed over as soon as its link takes them
 
   bool linked() const noexcept { return link != LinkId::none; }
 };

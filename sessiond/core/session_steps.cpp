@@ -7,6 +7,7 @@
 #include "sessiond/core/eviction.h"
 #include "sessiond/core/log_lines.h"
 #include "sessiond/core/reports.h"
+#include "sessiond/core/sharing.h"
 #include "sessiond/core/step.h"
 
 namespace holdfast::sessiond {
@@ -28,7 +29,7 @@ void Core::on_message(LinkState &link, const link::Admit &admit, Turn &turn) {
 bool Core::admit_known(LinkState &link, std::string_view id, Turn &turn) {
   Session *const known = table_.find(id);
   if (known == nullptr) return false;
-  move_to(*known, *link.instance);
+  if (!known->sharing) move_to(*known, *link.instance);
   turn.send(link.id, link::Admitted{std::string(id), is_persistent(*known)});
   return true;
 }
@@ -94,12 +95,12 @@ void Core::refuse(LinkId link, std::string_view session, RefuseReason reason, Tu
 
 // ---- reports ----
 
-// The session a proxy reports about; nullptr when it is not known. Whoever reports last holds it.
+// The session a proxy reports about; nullptr when it is not known. Whoever reports it holds it.
 Session *Core::reported(LinkState &link, std::string_view id, Turn &turn) {
   Session *const session = table_.find(id);
   if (session != nullptr) {
-    move_to(*session, *link.instance);
-    session->unconfirmed = false;
+    hold(*session, *link.instance, turn);
+    part_of(*session, *link.instance).unconfirmed = false;
     return session;
   }
   const Tombstone *const grave = tombstones_.find(id);
@@ -114,12 +115,19 @@ Session *Core::reported(LinkState &link, std::string_view id, Turn &turn) {
 void Core::on_message(LinkState &link, const link::Bound &bound, Turn &turn) {
   Session *const session = reported(link, bound.session, turn);
   if (session == nullptr) return;
+  const bool elsewhere = session->backend->first != bound.backend ||
+                         session->backend_session.view() != bound.backend_session;
   table_.set_backend(*session, bound.backend, bound.backend_session, bound.target);
-  session->seen = link.instance->snapshots_count;
+  part_of(*session, *link.instance).seen = link.instance->snapshots_count;
   if (session->state == SessionState::opening) {
     table_.open(*session);
     session->created = session->last_activity = session->last_use = turn.now;
     announce(*session, turn);
+    offer(*session, turn);
+  } else if (session->sharing && elsewhere) {
+    for_holders(*session, [&](Instance &holder) {
+      if (&holder != link.instance) owe(holder, *session, turn);
+    });
   }
   if (session->state == SessionState::open) reaper_.arm(*session, turn.now);
 }
@@ -143,18 +151,22 @@ void Core::on_message(LinkState &link, const link::Released &released, Turn &) {
 void Core::on_message(LinkState &link, const link::Opened &opened, Turn &turn) {
   Session *const session = reported(link, opened.session, turn);
   if (session == nullptr) return;
-  session->streams = std::min(session->streams, std::numeric_limits<int32_t>::max() - 1) + 1;
-  session->last_use = turn.now;
+  Part &part = part_of(*session, *link.instance);
+  part.streams = std::min(part.streams, std::numeric_limits<int32_t>::max() - 1) + 1;
+  part.last_use = turn.now;
+  merge(*session);
   if (session->state == SessionState::open) reaper_.arm(*session, turn.now);
 }
 
 void Core::on_message(LinkState &link, const link::Closed &closed, Turn &turn) {
   Session *const session = reported(link, closed.session, turn);
   if (session == nullptr) return;
-  session->streams = std::max(session->streams - 1, 0);
-  session->last_use = turn.now;
+  Part &part = part_of(*session, *link.instance);
+  part.streams = std::max(part.streams - 1, 0);
+  part.last_use = turn.now;
   // Whether the stream alone kept it, so that its idleness begins only now, its proxy has decided.
-  session->last_activity = turn.now - age_of(closed.idle_ms);
+  part.last_activity = turn.now - age_of(closed.idle_ms);
+  merge(*session);
   if (session->state == SessionState::open) reaper_.arm(*session, turn.now);
 }
 
@@ -162,10 +174,12 @@ void Core::on_message(LinkState &link, const link::Activity &activity, Turn &tur
   for (const link::ActivityEntry &entry : activity.sessions) {
     Session *const session = reported(link, entry.session, turn);
     if (session == nullptr) continue;
-    session->last_activity = turn.now - age_of(entry.idle_ms);
-    session->in_flight = small_count_of(entry.in_flight);
-    session->requests = std::max<int64_t>(entry.requests, 0);
-    session->last_use = turn.now;
+    Part &part = part_of(*session, *link.instance);
+    part.last_activity = turn.now - age_of(entry.idle_ms);
+    part.in_flight = small_count_of(entry.in_flight);
+    part.requests = small_count_of(entry.requests);
+    part.last_use = turn.now;
+    merge(*session);
     if (session->state == SessionState::open) reaper_.arm(*session, turn.now);
   }
 }
@@ -173,14 +187,16 @@ void Core::on_message(LinkState &link, const link::Activity &activity, Turn &tur
 void Core::on_message(LinkState &link, const link::Alive &alive, Turn &turn) {
   Session *const session = reported(link, alive.session, turn);
   if (session == nullptr) return;
-  session->last_activity = turn.now - age_of(alive.idle_ms);
-  session->in_flight = small_count_of(alive.in_flight);
-  session->last_use = turn.now - age_of(alive.use_ms.value_or(0));
-  session->used = session->used || alive.used;
+  Part &part = part_of(*session, *link.instance);
+  part.last_activity = turn.now - age_of(alive.idle_ms);
+  part.in_flight = small_count_of(alive.in_flight);
+  part.last_use = turn.now - age_of(alive.use_ms.value_or(0));
+  part.used = part.used || alive.used;
+  merge(*session);
   if (session->asked == Ask::expiry || session->asked == Ask::eviction) {
     ++counters_.asks_refused;
     waiting_may_settle_ = waiting_may_settle_ || session->asked == Ask::eviction;
-    set_asked(*session, Ask::none);
+    answered_alive(*session, link, turn);
   }
   if (session->state == SessionState::open) reaper_.arm(*session, turn.now);
   pump(*link.instance, turn);
@@ -188,16 +204,57 @@ void Core::on_message(LinkState &link, const link::Alive &alive, Turn &turn) {
 
 void Core::on_message(LinkState &link, const link::Ended &ended, Turn &turn) {
   Session *const session = table_.find(ended.session);
-  if (session != nullptr && session->instance == link.instance) {
+  turn.send(link.id, link::Acknowledged{ended.session});
+  if (session == nullptr || !holds(*session, *link.instance)) {
+    end_unheld(link, ended, turn);
+  } else if (session->sharing && !is_last_word(*session, link, ended.reason)) {
+    forget_holder(*session, link, ended.reason, turn);
+  } else {
     // "unknown" answers a drop of what the proxy had lost: our own reason says more.
     if (ended.reason != EndReason::unknown) {
-      session->last_activity = turn.now - age_of(ended.idle_ms);
+      part_of(*session, *link.instance).last_activity = turn.now - age_of(ended.idle_ms);
+      merge(*session);
     }
     const bool ours = session->state == SessionState::closing && ended.reason == EndReason::unknown;
-    end(*session, ours ? session->end_reason : ended.reason, turn);
+    end(*session, ours ? session->end_reason : ended.reason, turn, link.id);
   }
-  turn.send(link.id, link::Acknowledged{ended.session});
   pump(*link.instance, turn);
+}
+
+// Of a session that several hold: whether it ends for all of them.
+bool Core::is_last_word(const Session &session, const LinkState &link, EndReason reason) const {
+  if (ends_for_all(reason)) return true;
+  const bool asked_it = session.state == SessionState::closing || session.sharing->asked_alone;
+  return session.instance == link.instance && asked_it;
+}
+
+// A proxy tells the end of a session that, by all we know, others hold or nobody: the client or the
+// backend has ended it there while the link was away.
+void Core::end_unheld(const LinkState &link, const link::Ended &ended, Turn &turn) {
+  if (!ends_for_all(ended.reason)) return;
+  const auto id = SessionId::parse(ended.session);
+  Session *const session = table_.find(ended.session);
+  if (session != nullptr) {
+    const bool theirs = session->instance->node == link.node;
+    if (!theirs || session->state == SessionState::opening) return;
+    session->was_shared = true;
+    end(*session, ended.reason, turn, link.id);
+  } else if (id && tombstones_.find(ended.session) == nullptr) {
+    // Nobody who names it later may bring it back.
+    tombstones_.add(*id, {ended.reason, true, turn.now, "-", false, Millis{0}, Millis{0}});
+  }
+}
+
+// It is not to be ended now.
+void Core::answered_alive(Session &session, const LinkState &link, Turn &turn) {
+  if (!session.sharing) {
+    set_asked(session, Ask::none);
+    return offer(session, turn);
+  }
+  if (session.instance == link.instance && std::exchange(session.sharing->asked_alone, false)) {
+    set_asked(session, Ask::none);
+  }
+  call_off(session, turn);
 }
 
 // ---- the door out ----
@@ -215,7 +272,7 @@ void Core::move_to(Session &session, Instance &instance) {
 }
 
 // The only way a session leaves the table.
-void Core::end(Session &session, EndReason reason, Turn &turn) {
+void Core::end(Session &session, EndReason reason, Turn &turn, LinkId told_by) {
   if (session.state == SessionState::opening) return release(session);
   const SessionId id = *session.id;
   const bool ownerless = !session.instance->linked();
@@ -225,9 +282,11 @@ void Core::end(Session &session, EndReason reason, Turn &turn) {
   turn.log_contract(session_deleted_line(shown(session), reason));
   const bool decided_here =
       is_expiry(reason) || reason == EndReason::capacity || reason == EndReason::admin;
-  tombstones_.add(
-      id, {reason, ownerless && decided_here, turn.now, std::string(session.user->name),
-           is_persistent(session), turn.now - session.created, turn.now - session.last_activity});
+  const bool was_shared = session.was_shared && (decided_here || ends_for_all(reason));
+  drop_elsewhere(session, reason, told_by, turn);
+  tombstones_.add(id, {reason, was_shared || (ownerless && decided_here), turn.now,
+                       std::string(session.user->name), is_persistent(session),
+                       turn.now - session.created, turn.now - session.last_activity});
   release(session);
   commands_.session_ended(id, turn.out);
 }

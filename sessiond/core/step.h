@@ -5,6 +5,7 @@
 // The rules, each in its file:
 //   link_steps.cpp     hello, snapshot, restoring, the end of a link (PROTOCOL.md 1.4)
 //   session_steps.cpp  admission, activity, the one way a session ends
+//   share_steps.cpp    sessions several instances hold: handing over, agreeing (PROTOCOL.md 1.6)
 //   time_steps.cpp     passes of the reaper, asking proxies, deadlines of what waits
 //   command_steps.cpp  admin commands and new settings
 //   server_steps.cpp   what admins say of single servers of an upstream
@@ -128,14 +129,39 @@ class Core {
   void report_unknown_policy(std::string_view name, std::string_view node, Turn &turn);
   void take_instance(LinkState &link, const link::Hello &hello, Turn &turn);
   void leave_ownerless(Instance &instance, Turn &turn);
-  void hand_over(std::string_view node, Turn &turn);
+  void hand_to_next(std::string_view node, Turn &turn);
   void forget_asks(Instance &instance, Turn &turn);
   void forget_waiting(LinkId link);
   void restore_some(LinkState &link, Turn &turn);
   void restore(Session &session, LinkState &link, Turn &turn);
   void take_back(Session &session);
   Session &add_told(const SessionId &id, LinkState &link, const link::Record &record, Turn &turn);
-  void apply(Session &session, const link::Record &record, Turn &turn);
+  void apply(Session &session, const LinkState &link, const link::Record &record, Turn &turn);
+  int64_t end_unnamed(LinkState &link, Turn &turn);
+
+  // share_steps.cpp
+  void on_message(LinkState &link, const link::Idle &idle, Turn &turn);
+  template <class Do>
+  void for_siblings(std::string_view node, Do what);  // every linked instance of the node
+  template <class Do>
+  void for_holders(Session &session, Do what);
+  void tell_siblings(std::string_view node, Turn &turn);
+  void offer_all(Instance &to);
+  void offer(const Session &session, Turn &turn);
+  void owe(Instance &instance, const Session &session, Turn &turn);
+  bool hand_over(const SessionId &id, LinkState &link, Turn &turn);
+  void hold(Session &session, Instance &instance, Turn &turn);
+  bool is_being_agreed(const Session &session, MonoTime now) const;
+  void probe(Session &session, const DueRule &rule, Turn &turn);
+  void decide(Session &session, Turn &turn);
+  bool still_wanted(const Session &session, const DueRule &rule, MonoTime now) const;
+  void call_off(Session &session, Turn &turn);
+  void forget_holder(Session &session, LinkState &link, EndReason reason, Turn &turn);
+  void take_away(Session &session, const Instance &instance, Turn &turn);
+  void leave(Session &session, Instance &instance, Turn &turn);
+  void leave_shared(Instance &instance, Turn &turn);
+  void forget_said(Instance &instance, Turn &turn);
+  void drop_elsewhere(Session &session, EndReason reason, LinkId told_by, Turn &turn);
 
   // session_steps.cpp
   void on_message(LinkState &link, const link::Admit &admit, Turn &turn);
@@ -153,7 +179,11 @@ class Core {
   void move_to(Session &session, Instance &instance);
   void announce(const Session &session, Turn &turn);
   void set_asked(Session &session, Ask ask) noexcept;
-  void end(Session &session, EndReason reason, Turn &turn);
+  // `told_by`: the link whose word it is, if any.
+  void end(Session &session, EndReason reason, Turn &turn, LinkId told_by = LinkId::none);
+  bool is_last_word(const Session &session, const LinkState &link, EndReason reason) const;
+  void answered_alive(Session &session, const LinkState &link, Turn &turn);
+  void end_unheld(const LinkState &link, const link::Ended &ended, Turn &turn);
   void release(Session &session);
   std::string_view shown(const Session &session) const noexcept;
   bool settle(WaitingAdmission &waiting, Turn &turn);
@@ -196,10 +226,26 @@ class Core {
   std::deque<WaitingAdmission> waiting_;
   std::set<std::string, std::less<>> reported_policies_;  // unknown names already complained about
   Counters counters_;
+  int64_t last_round_ = 0;  // of a probe
   bool draining_ = false;
   bool waiting_may_settle_ = false;  // a slot or an answer came in this step
   size_t expired_count_ = 0;         // ended by expiry and not yet reported as cleaned
   size_t expiry_asks_count_ = 0;     // sessions with Ask::expiry
 };
+
+template <class Do>
+void Core::for_siblings(std::string_view node, Do what) {
+  for (auto &[name, instance] : table_.instances()) {
+    if (instance.linked() && instance.node == node) what(instance);
+  }
+}
+
+template <class Do>
+void Core::for_holders(Session &session, Do what) {
+  if (!session.sharing) return what(*session.instance);
+  std::vector<Instance *> instances;  // what is done may change the session
+  for (const auto &holding : session.sharing->holders) instances.push_back(holding->instance);
+  for (Instance *instance : instances) what(*instance);
+}
 
 }  // namespace holdfast::sessiond

@@ -47,7 +47,8 @@ void Core::pump(Instance &instance, Turn &turn) {
     reaper_.disarm(session);
     if (session.state == SessionState::closing) {
       set_asked(session, Ask::drop);
-      turn.send(instance.link, link::Drop{std::string(session.id->text()), session.end_reason});
+      turn.send(instance.link,
+                link::Drop{std::string(session.id->text()), session.end_reason, false});
     } else if (const auto rule = due_rule(session, turn.now)) {
       ask(session, *rule, Ask::expiry, turn);
     } else {
@@ -59,10 +60,15 @@ void Core::pump(Instance &instance, Turn &turn) {
 // The proxy owns the activity clock, so it is asked and may refuse. Unanswered, the session is due
 // again one interval later.
 void Core::ask(Session &session, const DueRule &rule, Ask why, Turn &turn) {
+  if (is_being_agreed(session, turn.now)) return reaper_.arm_again(session, turn.now);
   ++counters_.asks;
   set_asked(session, why);
-  turn.send(session.instance->link,
-            link::DropIfIdle{std::string(session.id->text()), rule.idle_min.count(), rule.reason});
+  if (session.sharing) {
+    probe(session, rule, turn);
+  } else {
+    turn.send(session.instance->link, link::DropIfIdle{std::string(session.id->text()),
+                                                       rule.idle_min.count(), rule.reason, false});
+  }
   reaper_.arm_again(session, turn.now);
 }
 

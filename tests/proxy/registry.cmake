@@ -1,6 +1,7 @@
 # Registry, directory, mailboxes and the control side; paths are relative to tests/.
 hf_test(session_registry_test proxy/session_registry_test.cpp LINK hf_proxy_registry)
 hf_test(session_idleness_test proxy/session_idleness_test.cpp LINK hf_proxy_registry)
+hf_test(session_shared_test proxy/session_shared_test.cpp LINK hf_proxy_registry)
 hf_test(legacy_sessions_test proxy/legacy_sessions_test.cpp LINK hf_proxy_registry)
 hf_test(session_recovery_test proxy/session_recovery_test.cpp LINK hf_proxy_registry)
 hf_test(why_ended_test proxy/why_ended_test.cpp LINK hf_proxy_registry)

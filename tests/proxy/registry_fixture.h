@@ -108,8 +108,9 @@ struct RegistryFixture {
   // What drop_if_idle says without dropping: no session is idle for so long.
   StillAlive look() {
     const auto verdict = registry.drop_if_idle(kId, Millis::max());
-    return std::holds_alternative<StillAlive>(verdict) ? std::get<StillAlive>(verdict)
-                                                       : StillAlive{Millis{-1}, -1};
+    return std::holds_alternative<StillAlive>(verdict)
+               ? std::get<StillAlive>(verdict)
+               : StillAlive{Millis{-1}, -1, Millis{0}, false, {}};
   }
   bool droppable() {
     return std::holds_alternative<EndedSession>(registry.drop_if_idle(kId, Millis{0}));

@@ -29,6 +29,10 @@ struct Owner : SessionLink::Handler {
   void on_admitted(const link::Admitted &a) override { admitted.push_back(a); }
   void on_refused(const link::Refused &r) override { refused.push_back(r); }
   void on_dropped(const EndedSession &e) override { dropped.push_back(e); }
+  void on_ready_to_look(const std::vector<ExchangeRef> &waiting) override {
+    woken.insert(woken.end(), waiting.begin(), waiting.end());
+  }
+  void on_siblings(int64_t count) override { siblings = count; }
   void on_server_set(const link::SetServer &order) override { server_orders.push_back(order); }
   void on_drain(bool on) override { drains.push_back(on); }
   void on_exit_wanted() override { ++exits_wanted; }
@@ -41,6 +45,8 @@ struct Owner : SessionLink::Handler {
   std::vector<link::Admitted> admitted;
   std::vector<link::Refused> refused;
   std::vector<EndedSession> dropped;
+  std::vector<ExchangeRef> woken;
+  int64_t siblings = 0;
   std::vector<link::SetServer> server_orders;
   std::vector<bool> drains;
   int exits_wanted = 0;
@@ -267,6 +273,66 @@ HF_TEST(orders_about_unknown_sessions_are_answered) {
     HF_EQ(ended.reason, EndReason::unknown);
   }
   HF_CHECK(t.owner.dropped.empty());
+}
+
+// ---- several holders ----
+
+HF_TEST(a_probe_is_answered_idle_and_who_waits_is_woken_by_release) {
+  Rig t;
+  t.bind(kId);
+  t.link_up();
+  t.sessiond.say(link::Probe{kId, 7, 0, EndReason::idle_timeout});
+  HF_CHECK(t.wait_for<link::Idle>());
+  HF_EQ(t.sessiond.all<link::Idle>()[0].round, 7);
+  SessionView view;
+  HF_CHECK(!t.registry.begin(kId, kAlice, kFirst, true, view));
+  HF_CHECK(view.held);
+  t.sessiond.say(link::Release{kId});
+  HF_CHECK(t.wait([&] { return t.owner.woken.size() == 1; }));
+  HF_CHECK(t.owner.woken[0] == kFirst);
+  t.request_in(kId);
+  t.sessiond.say(link::Probe{kId, 8, 0, EndReason::idle_timeout});
+  HF_CHECK(t.wait_for<link::Alive>());
+  HF_EQ(t.sessiond.all<link::Idle>().size(), size_t{1});
+}
+
+HF_TEST(a_session_that_others_hold_is_forgotten_without_a_word_to_the_backend) {
+  Rig t;
+  t.bind(kId);
+  t.link_up();
+  t.sessiond.say(link::DropIfIdle{kId, 0, EndReason::idle_timeout, true});
+  HF_CHECK(t.wait_for<link::Ended>());
+  HF_CHECK(t.owner.dropped.at(0).keep_backend);
+}
+
+HF_TEST(what_has_ended_here_is_not_taken_back_before_sessiond_has_heard_of_it) {
+  Rig t;
+  t.link_up();
+  t.link->report_ended({kId, EndReason::client_delete, 0});
+  link::Record record;
+  record.session = kId;
+  record.user = kAlice;
+  record.backend = kBackend;
+  t.sessiond.say(link::Restored{record});
+  t.sessiond.say(link::Acknowledged{kId});
+  record.session = session_id(1);
+  t.sessiond.say(link::Restored{record});
+  HF_CHECK(t.wait([&] { return t.registry.size() == 1; }));
+  HF_CHECK(!t.registry.knows(kId, kAlice));
+}
+
+HF_TEST(who_awaits_a_session_is_woken_when_it_is_handed_over) {
+  Rig t;
+  t.link_up();
+  t.sessiond.say(link::Siblings{1});
+  HF_CHECK(t.wait([&] { return t.owner.siblings == 1; }));
+  t.registry.await(kId, kFirst);
+  link::Record record;
+  record.session = kId;
+  record.user = kAlice;
+  record.backend = kBackend;
+  t.sessiond.say(link::Restored{record});
+  HF_CHECK(t.wait([&] { return t.owner.woken.size() == 1; }));
 }
 
 HF_TEST(set_and_policies_reach_the_registry) {
@@ -590,6 +656,10 @@ int main() {
       HF_UNIT(a_busy_session_answers_that_it_is_alive),
       HF_UNIT(an_order_to_drop_is_obeyed_whatever_the_session_does),
       HF_UNIT(orders_about_unknown_sessions_are_answered),
+      HF_UNIT(a_probe_is_answered_idle_and_who_waits_is_woken_by_release),
+      HF_UNIT(a_session_that_others_hold_is_forgotten_without_a_word_to_the_backend),
+      HF_UNIT(what_has_ended_here_is_not_taken_back_before_sessiond_has_heard_of_it),
+      HF_UNIT(who_awaits_a_session_is_woken_when_it_is_handed_over),
       HF_UNIT(set_and_policies_reach_the_registry),
       HF_UNIT(admissions_reload_and_ping_pass_through),
       HF_UNIT(draining_ends_with_the_sessiond_that_ordered_it),

@@ -9,3 +9,4 @@ hf_test(sessiond_core_session_table sessiond/core/session_table_test.cpp LINK hf
 hf_test(sessiond_core_step_admin sessiond/core/step_admin_test.cpp LINK hf_sessiond_core)
 hf_test(sessiond_core_step_expiry sessiond/core/step_expiry_test.cpp LINK hf_sessiond_core)
 hf_test(sessiond_core_step_links sessiond/core/step_links_test.cpp LINK hf_sessiond_core)
+hf_test(sessiond_core_sharing sessiond/core/sharing_test.cpp LINK hf_sessiond_core)

@@ -12,34 +12,65 @@
 #include <utility>
 #include <vector>
 
+#include "sessiond/core/sharing.h"
 #include "sessiond/core/step.h"
 #include "tests/sim/trace.h"
 
 namespace holdfast::sim {
+
+// What one proxy that holds a session has told of it.
+struct Told {
+  sessiond::LinkId link = sessiond::LinkId::none;
+  MonoTime last_activity{};
+  MonoTime last_use{};
+  int64_t in_flight = 0;
+  int64_t streams = 0;
+  int64_t requests = 0;
+  bool seen = false;         // named since its link's last snapshot_begin
+  bool unconfirmed = false;  // handed to it, and not named since
+  bool named = false;        // by its present link: before, nobody asks whether it was ever used
+  bool idle = false;         // its answer to the present probe
+};
 
 struct Known {
   std::string user;
   std::string policy;
   Transport transport = Transport::streamable;
   std::string node;
-  std::string instance;  // empty: handed out and lost again, nobody's until the next hello
-  sessiond::LinkId holder = sessiond::LinkId::none;
+  std::string instance;       // empty: handed out and lost again, nobody's until the next hello
+  std::vector<Told> holders;  // in the order they came; none: it waits for its node's next instance
   sessiond::SessionState state = sessiond::SessionState::opening;
   EndReason end_reason = EndReason::unknown;
   sessiond::Ask asked = sessiond::Ask::none;
   sessiond::Pin pin = sessiond::Pin::by_policy;
   MonoTime created{};
+  MonoTime stable_since{};  // nothing that deadlines depend on has changed since
+  MonoTime asked_at{};
+  bool used = false;
+
+  // What its holders tell together, or the last one told.
   MonoTime last_activity{};
   MonoTime last_use{};
-  MonoTime stable_since{};  // nothing that deadlines depend on has changed since
   int64_t in_flight = 0;
   int64_t streams = 0;
   int64_t requests = 0;
-  MonoTime asked_at{};
-  bool seen = false;  // named since its link's last snapshot_begin
-  bool used = false;
-  bool unconfirmed = false;
-  bool named = false;  // by its present link: before, nobody asks whether it was ever used
+
+  // How far its holders' agreement on its end is.
+  sessiond::Sharing::Stage stage = sessiond::Sharing::Stage::quiet;
+  int64_t round = 0;
+  EndReason reason = EndReason::idle_timeout;
+  Millis idle_min{0};
+  bool asked_alone = false;  // its first holder, before there was another
+  bool was_shared = false;
+
+  // Who is told what only one is to do.
+  sessiond::LinkId holder() const {
+    return holders.empty() ? sessiond::LinkId::none : holders.front().link;
+  }
+  bool shared() const { return holders.size() > 1; }
+  const Told *find(sessiond::LinkId link) const;
+  Told *find(sessiond::LinkId link);
+  void merge();
 };
 
 class CoreModel {
@@ -68,6 +99,7 @@ class CoreModel {
     bool in_snapshot = false;
     bool snapshot_taken = false;
     bool lenient = false;
+    int64_t siblings_told = 0;
   };
   struct Grave {
     EndReason reason = EndReason::unknown;
@@ -111,6 +143,7 @@ class CoreModel {
   void hear(LinkAt link, const link::Closed &closed);
   void hear(LinkAt link, const link::Activity &activity);
   void hear(LinkAt link, const link::Alive &alive);
+  void hear(LinkAt link, const link::Idle &idle);
   void hear(LinkAt link, const link::Ended &ended);
   void hear(LinkAt, const link::Stats &) {}
   void hear(LinkAt link, const link::Obeyed &obeyed);
@@ -118,7 +151,20 @@ class CoreModel {
   void hear(LinkAt, const link::Pong &) {}
   void hear(LinkAt, const link::Unsupported &) {}
   void hear(LinkAt, const link::Bye &) {}
-  Known *reported(LinkAt link, const std::string &session);
+  // Both set, or neither.
+  struct Report {
+    Known *known = nullptr;
+    Told *told = nullptr;
+    explicit operator bool() const { return known != nullptr; }
+  };
+  Report reported(LinkAt link, const std::string &session);
+  Told &hold(Known &known, LinkAt link);
+  void call_off(const std::string &session, Known &known);
+  void erase_holder(Known &known, sessiond::LinkId link);
+  void leave(const std::string &session, sessiond::LinkId link);
+  void forget_holder(const std::string &session, sessiond::LinkId link, EndReason reason);
+  bool last_word(const Known &known, sessiond::LinkId link, EndReason reason) const;
+  bool wanted(const Known &known) const;
   void hand_over(const std::string &node);
   void take_admitted(LinkAt link, const std::string &session);
   void take_over(const std::string &instance, LinkAt link);
@@ -131,7 +177,11 @@ class CoreModel {
   void judge(sessiond::LinkId link, const link::RestoredEnd &);
   void judge(sessiond::LinkId link, const link::Admitted &admitted);
   void judge(sessiond::LinkId link, const link::Refused &refused);
+  void judge(sessiond::LinkId link, const link::Siblings &siblings);
+  void judge(sessiond::LinkId link, const link::Probe &probe);
+  void judge(sessiond::LinkId link, const link::Release &release);
   void judge(sessiond::LinkId link, const link::DropIfIdle &order);
+  void judge_asked_alone(sessiond::LinkId link, Known &known, const link::DropIfIdle &order);
   void judge(sessiond::LinkId link, const link::Drop &order);
   template <class M>
   void judge(sessiond::LinkId link, const M &);
@@ -149,6 +199,8 @@ class CoreModel {
   std::vector<Waiting>::iterator find_waiting(sessiond::LinkId link, const std::string &session);
   void check_session(const std::string &id, const Known &known,
                      const sessiond::Session &real) const;
+  void check_holders(const std::string &id, const Known &known,
+                     const sessiond::Session &real) const;
   void check_counts(const sessiond::Core &core) const;
   void check_graves(const sessiond::Core &core);
 
@@ -158,8 +210,10 @@ class CoreModel {
   std::optional<MonoTime> due_at(const Known &known) const;
   size_t count(const std::string *policy, const std::string *user) const;
   void over(const std::string &session);
-  void lose(const std::string &session, EndReason reason);  // the core is to say so
-  void forget(const std::string &session);                  // without a word
+  // The core is to say so, and to tell every proxy that may hold it but the one whose word it is.
+  void lose(const std::string &session, EndReason reason,
+            sessiond::LinkId told_by = sessiond::LinkId::none);
+  void forget(const std::string &session);  // without a word
   void owe(sessiond::LinkId link, std::string what) { owed_.emplace(link, std::move(what)); }
   void pay(sessiond::LinkId link, const std::string &what);
 

@@ -77,8 +77,11 @@ void CoreModel::judge(LinkId link, const link::Restored &restored) {
   const auto at = sessions_.find(record.session);
   require(at != sessions_.end(), "S5", "{} handed back although it is over", record.session);
   Known &known = at->second;
-  require(known.holder == LinkId::none && known.node == links_.at(link).node, "F3",
-          "{} handed back although it is another's", record.session);
+  const Told *const mine = known.find(link);
+  require(mine != nullptr || known.node == links_.at(link).node, "F3",
+          "{} handed over although it is another's", record.session);
+  require(mine != nullptr || known.shared() || known.asked == sessiond::Ask::none, "S2",
+          "{} handed over while its only holder is asked to end it", record.session);
   require(known.transport == Transport::streamable && known.state == SessionState::open, "F3",
           "{} handed back although it cannot live on", record.session);
   require(record.user == known.user && record.policy == known.policy, "S1",
@@ -87,9 +90,16 @@ void CoreModel::judge(LinkId link, const link::Restored &restored) {
           "{} handed back with another age", record.session);
   require(record.persistent == persistent(known), "S3", "{} handed back as another kind",
           record.session);
-  known.holder = link;
-  known.instance = *links_.at(link).instance;
-  known.unconfirmed = true;
+  if (mine == nullptr) {
+    call_off(record.session, known);
+    Told &told = hold(known, links_.find(link));
+    told.unconfirmed = true;
+    told.named = false;
+  }
+  Told &told = *known.find(link);  // knows from now on what the others have told
+  told.last_activity = std::max(told.last_activity, known.last_activity);
+  told.last_use = std::max(told.last_use, known.last_use);
+  known.merge();
   known.stable_since = now_;
 }
 
@@ -98,9 +108,23 @@ void CoreModel::judge(LinkId link, const link::RestoredEnd &) {
   require(mine.restoring, "F3", "restored_end twice");
   mine.restoring = false;
   for (const auto &[id, known] : sessions_) {
-    const bool left = known.holder == LinkId::none && known.node == mine.node;
-    require(!left, "F3", "{} was not handed back", id);
+    if (known.node != mine.node) continue;
+    require(!known.holders.empty(), "F3", "{} was not handed back", id);
+    const bool shared =
+        known.state == SessionState::open && known.transport == Transport::streamable;
+    const bool asked_alone = !known.shared() && known.asked != sessiond::Ask::none;
+    require(!shared || asked_alone || known.find(link) != nullptr, "F4",
+            "{} was not handed to a sibling", id);
   }
+}
+
+void CoreModel::judge(LinkId link, const link::Siblings &siblings) {
+  const std::string &node = links_.at(link).node;
+  const auto count = std::count_if(links_.begin(), links_.end(), [&](const auto &entry) {
+    return entry.second.instance && entry.second.node == node;
+  });
+  require(siblings.count == count - 1, "F4", "{} siblings, not {}", siblings.count, count - 1);
+  links_.at(link).siblings_told = siblings.count;
 }
 
 // ---- admission ----
@@ -132,8 +156,8 @@ void CoreModel::judge(LinkId link, const link::Admitted &admitted) {
   fresh.transport = admit.transport;
   fresh.node = links_.at(link).node;
   fresh.instance = *links_.at(link).instance;
-  fresh.holder = link;
   fresh.created = fresh.last_activity = fresh.last_use = fresh.stable_since = now_;
+  (void)hold(fresh, links_.find(link));
   require(admitted.persistent == persistent(fresh), "S3", "{}: wrong kind", id);
   sessions_.emplace(id, fresh);
   graves_.erase(id);
@@ -210,12 +234,70 @@ bool CoreModel::right_victim(const Known &victim, std::optional<Millis> grace) c
 
 // ---- orders ----
 
+// All that hold the session are asked, in the same step.
+void CoreModel::judge(LinkId link, const link::Probe &probe) {
+  using Stage = sessiond::Sharing::Stage;
+  const auto at = sessions_.find(probe.session);
+  require(at != sessions_.end(), "S2", "asked about {}, which is over", probe.session);
+  Known &known = at->second;
+  require(known.shared() && known.find(link) != nullptr && known.state == SessionState::open, "S2",
+          "asked the wrong proxy about {}", probe.session);
+  if (probe.round == known.round && known.stage == Stage::probing) {
+    require(probe.reason == known.reason && probe.idle_ms_min == known.idle_min.count(), "S2",
+            "asked otherwise about {}", probe.session);
+    return pay(link, "probe " + probe.session);
+  }
+  require(probe.round > known.round, "S2", "{}: a round that has been", probe.session);
+  link::DropIfIdle as_one{probe.session, probe.idle_ms_min, probe.reason, false};
+  judge_asked_alone(link, known, as_one);
+  known.stage = Stage::probing;
+  known.round = probe.round;
+  known.reason = probe.reason;
+  known.idle_min = Millis{probe.idle_ms_min};
+  for (Told &told : known.holders) {
+    told.idle = false;
+    if (told.link != link) owe(told.link, "probe " + probe.session);
+  }
+}
+
+void CoreModel::judge(LinkId link, const link::Release &release) {
+  if (!owed_.contains({link, "release " + release.session})) {
+    const auto at = sessions_.find(release.session);
+    require(
+        at != sessions_.end() && at->second.find(link) != nullptr && at->second.find(link)->idle,
+        "S2", "{} released although nobody waits", release.session);
+    call_off(release.session, at->second);
+  }
+  pay(link, "release " + release.session);
+}
+
 void CoreModel::judge(LinkId link, const link::DropIfIdle &order) {
   const auto at = sessions_.find(order.session);
   require(at != sessions_.end(), "S2", "asked about {}, which is over", order.session);
   Known &known = at->second;
-  require(known.holder == link && known.state == SessionState::open, "S2",
+  require(known.find(link) != nullptr && known.state == SessionState::open, "S2",
           "asked the wrong proxy about {}", order.session);
+  if (order.keep_backend) {
+    require(order.reason == known.reason && order.idle_ms_min == known.idle_min.count(), "S2",
+            "{} is to be forgotten for another reason", order.session);
+    return pay(link, "leave " + order.session);
+  }
+  require(!known.shared(), "S2", "{} is to end at one proxy although others hold it",
+          order.session);
+  if (known.stage == sessiond::Sharing::Stage::leaving) {
+    known.stage = sessiond::Sharing::Stage::quiet;
+    require(order.reason == known.reason && order.idle_ms_min == known.idle_min.count(), "S2",
+            "{} is to end for another reason", order.session);
+    known.asked_at = now_;
+    return pay(link, "ask " + order.session);
+  }
+  judge_asked_alone(link, known, order);
+}
+
+// The first word about an end that policy wants.
+void CoreModel::judge_asked_alone(LinkId link, Known &known, const link::DropIfIdle &order) {
+  require(known.shared() || known.holder() == link, "S2", "asked the wrong proxy about {}",
+          order.session);
   require(!held(known), "S2", "asked about {}, which is busy", order.session);
   const sessiond::Policy &rules = rules_of(known);
   const Millis idle_min{order.idle_ms_min};
@@ -227,10 +309,10 @@ void CoreModel::judge(LinkId link, const link::DropIfIdle &order) {
   } else {
     require(due(known, order.reason, now_), "S2", "asked about {} too early ({})", order.session,
             to_word(order.reason));
-    const Millis wanted = order.reason == EndReason::idle_timeout     ? rules.timeout
-                          : order.reason == EndReason::orphan_timeout ? *rules.orphan_timeout
-                                                                      : *rules.unused_timeout;
-    require(idle_min == wanted, "S2", "asked about {} with another timeout", order.session);
+    const Millis wanted_idle = order.reason == EndReason::idle_timeout     ? rules.timeout
+                               : order.reason == EndReason::orphan_timeout ? *rules.orphan_timeout
+                                                                           : *rules.unused_timeout;
+    require(idle_min == wanted_idle, "S2", "asked about {} with another timeout", order.session);
     known.asked = sessiond::Ask::expiry;
   }
   known.asked_at = now_;
@@ -238,13 +320,18 @@ void CoreModel::judge(LinkId link, const link::DropIfIdle &order) {
 
 void CoreModel::judge(LinkId link, const link::Drop &order) {
   const auto at = sessions_.find(order.session);
+  if (order.keep_backend) {
+    require(at == sessions_.end() && graves_.contains(order.session), "S3",
+            "{} is to be forgotten although it lives", order.session);
+    return pay(link, "forget " + order.session);
+  }
   const auto owed = owed_.find({link, "drop " + order.session});
   if (owed != owed_.end()) {
     owed_.erase(owed);
   } else {
     // A closing session that changed hands is ordered again when its turn comes.
     require(at != sessions_.end() && at->second.state == SessionState::closing &&
-                at->second.holder == link && at->second.asked != sessiond::Ask::drop,
+                at->second.holder() == link && at->second.asked != sessiond::Ask::drop,
             "S3", "{} dropped without a reason", order.session);
   }
   if (at == sessions_.end()) {
@@ -301,7 +388,7 @@ void CoreModel::judge_deleted(const std::string &session, const std::string &rea
   const Known &known = at->second;
   const auto why = from_word<EndReason>(reason);
   require(why.has_value(), "F1", "{}: no such reason", reason);
-  require(known.holder == LinkId::none, "S2", "{} ended without asking its proxy", session);
+  require(known.holders.empty(), "S2", "{} ended without asking its proxy", session);
   if (is_expiry(*why)) {
     require(due(known, *why, now_), "S2", "{} expired too early ({})", session, reason);
   } else {

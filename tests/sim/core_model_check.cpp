@@ -1,6 +1,7 @@
 // CoreModel: the comparison with the core, and the rules both are judged by.
 #include <algorithm>
 
+#include "common/limits.h"
 #include "sessiond/core/reaper.h"
 #include "tests/sim/core_model.h"
 
@@ -8,6 +9,31 @@ namespace holdfast::sim {
 
 using sessiond::LinkId;
 using sessiond::SessionState;
+
+// ---- what a session's holders tell ----
+
+const Told *Known::find(LinkId link) const {
+  const auto at = std::find_if(holders.begin(), holders.end(),
+                               [&](const Told &told) { return told.link == link; });
+  return at == holders.end() ? nullptr : &*at;
+}
+
+Told *Known::find(LinkId link) {
+  return const_cast<Told *>(static_cast<const Known *>(this)->find(link));
+}
+
+void Known::merge() {
+  if (holders.empty()) return;
+  last_activity = last_use = MonoTime::min();
+  in_flight = streams = requests = 0;
+  for (const Told &told : holders) {
+    last_activity = std::max(last_activity, told.last_activity);
+    last_use = std::max(last_use, told.last_use);
+    in_flight += told.in_flight;
+    streams += told.streams;
+    requests = std::max(requests, told.requests);
+  }
+}
 
 // ---- rules ----
 
@@ -39,9 +65,8 @@ bool CoreModel::due(const Known &known, EndReason reason, MonoTime now) const {
     case EndReason::idle_timeout:
       return !persistent(known) && now >= known.last_activity + rules.timeout;
     case EndReason::unused_timeout:
-      return !persistent(known) && rules.unused_timeout && !known.used &&
-             known.holder != LinkId::none && known.transport != Transport::listen &&
-             now >= known.created + *rules.unused_timeout;
+      return !persistent(known) && rules.unused_timeout && !known.used && !known.holders.empty() &&
+             known.transport != Transport::listen && now >= known.created + *rules.unused_timeout;
     case EndReason::orphan_timeout:
       return persistent(known) && rules.orphan_timeout && known.streams == 0 &&
              now >= std::max(known.last_use, known.last_activity) + *rules.orphan_timeout;
@@ -58,8 +83,10 @@ std::optional<MonoTime> CoreModel::due_at(const Known &known) const {
     return std::max(known.last_use, known.last_activity) + *rules.orphan_timeout;
   }
   const MonoTime idle = known.last_activity + rules.timeout;
+  const bool named = std::any_of(known.holders.begin(), known.holders.end(),
+                                 [](const Told &told) { return told.named; });
   const bool may_be_unused =
-      rules.unused_timeout && !known.used && known.named && known.transport != Transport::listen;
+      rules.unused_timeout && !known.used && named && known.transport != Transport::listen;
   return may_be_unused ? std::min(idle, known.created + *rules.unused_timeout) : idle;
 }
 
@@ -73,15 +100,20 @@ size_t CoreModel::count(const std::string *policy, const std::string *user) cons
 
 // ---- changes ----
 
-void CoreModel::lose(const std::string &session, EndReason reason) {
+void CoreModel::lose(const std::string &session, EndReason reason, LinkId told_by) {
   const auto at = sessions_.find(session);
   const Known &known = at->second;
   if (known.state == SessionState::opening) return forget(session);
-  const bool ownerless = known.holder == LinkId::none;
+  const bool ownerless = known.holders.empty();
   if (is_expiry(reason) && (ownerless || known.asked == sessiond::Ask::expiry)) ++expired_count_;
   const bool decided_here =
       is_expiry(reason) || reason == EndReason::capacity || reason == EndReason::admin;
-  graves_[session] = {reason, ownerless && decided_here, now_};
+  const bool again = known.was_shared && (decided_here || sessiond::ends_for_all(reason));
+  for (const auto &[id, link] : links_) {
+    const bool may_hold = known.find(id) != nullptr || (link.instance && link.node == known.node);
+    if (known.was_shared && id != told_by && may_hold) owe(id, "forget " + session);
+  }
+  graves_[session] = {reason, again || (ownerless && decided_here), now_};
   dying_[session] = reason;
   sessions_.erase(at);
 }
@@ -111,8 +143,9 @@ void CoreModel::check_session(const std::string &id, const Known &known,
   require(real.user->name == known.user, "S1", "{} belongs to {}", id, real.user->name);
   require(real.policy->name == known.policy && real.transport == known.transport, "S1",
           "{} changed its nature", id);
-  require(real.instance->link == known.holder, "F3", "{} is held by link {}, not {}", id,
-          static_cast<uint64_t>(real.instance->link), static_cast<uint64_t>(known.holder));
+  require(real.instance->link == known.holder(), "F3", "{} is held by link {}, not {}", id,
+          static_cast<uint64_t>(real.instance->link), static_cast<uint64_t>(known.holder()));
+  check_holders(id, known, real);
   require(real.state == known.state, "F1", "{}: state {}, not {}", id, static_cast<int>(real.state),
           static_cast<int>(known.state));
   require(real.last_activity == known.last_activity && real.created == known.created, "F1",
@@ -133,6 +166,26 @@ void CoreModel::check_session(const std::string &id, const Known &known,
   require(known.state != SessionState::closing || known.asked == sessiond::Ask::drop ||
               real.look == sessiond::Look::queued,
           "S3", "{}: nobody will end it", id);
+}
+
+void CoreModel::check_holders(const std::string &id, const Known &known,
+                              const sessiond::Session &real) const {
+  require((real.sharing != nullptr) == known.shared(), "F3", "{}: has {} holders", id,
+          known.holders.size());
+  if (!known.shared()) return;
+  require(real.sharing->holders.size() == known.holders.size(), "F3", "{}: {} holders, not {}", id,
+          real.sharing->holders.size(), known.holders.size());
+  require(real.sharing->stage == known.stage, "S2", "{}: another stage of its end", id);
+  for (const auto &holding : real.sharing->holders) {
+    const Told *const told = known.find(holding->instance->link);
+    require(told != nullptr, "F3", "{} is also held by link {}", id,
+            static_cast<uint64_t>(holding->instance->link));
+    require(holding->last_activity == told->last_activity && holding->last_use == told->last_use,
+            "F1", "{}: another clock of one holder", id);
+    require(holding->in_flight == told->in_flight && holding->streams == told->streams, "S2",
+            "{}: {} in flight and {} streams at one holder, not {} and {}", id, holding->in_flight,
+            holding->streams, told->in_flight, told->streams);
+  }
 }
 
 void CoreModel::check_counts(const sessiond::Core &core) const {
@@ -196,9 +249,11 @@ void CoreModel::check_time(const sessiond::Core &core, Millis slack) const {
     if (known.asked == sessiond::Ask::none) {
       require(now_ <= from + patience, "S2", "{} is due since {} ms and nobody asks", id,
               (now_ - from).count());
-    } else if (known.holder != LinkId::none) {
-      require(now_ <= std::max(from, known.asked_at) + patience + settings_.sweep_interval, "S2",
-              "{} was asked about once and never again", id);
+    } else if (!known.holders.empty()) {
+      // Several may need as long as it takes to find out that one of them is silent.
+      const Millis more = known.shared() ? kLinkSilenceMax : Millis{0};
+      require(now_ <= std::max(from, known.asked_at) + patience + settings_.sweep_interval + more,
+              "S2", "{} was asked about once and never again", id);
     }
   }
   for (const auto &[token, command] : commands_) {

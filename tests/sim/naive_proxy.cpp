@@ -49,6 +49,9 @@ void NaiveProxy::on_time() {
     at = waiting_.erase(at);
     outlet_.on_decided(wish.session, wish.serve_alone);
   }
+  for (auto &[id, live] : live_) {
+    if (live.held_until && *live.held_until <= now) let_go(id, live);
+  }
   if (report_at_ && *report_at_ <= now) report_activity();
 }
 
@@ -56,6 +59,9 @@ std::optional<MonoTime> NaiveProxy::due() const {
   std::optional<MonoTime> due = up_ && !muted_ ? report_at_ : std::nullopt;
   for (const auto &[id, waiting] : waiting_)
     due = std::min(due.value_or(MonoTime::max()), waiting.deadline);
+  for (const auto &[id, live] : live_) {
+    if (live.held_until) due = std::min(due.value_or(MonoTime::max()), *live.held_until);
+  }
   return due;
 }
 
@@ -69,6 +75,7 @@ bool NaiveProxy::say(link::ToSessiond message) {
   if (!up_) return false;
   const bool answer = std::holds_alternative<link::Released>(message) ||
                       std::holds_alternative<link::Alive>(message) ||
+                      std::holds_alternative<link::Idle>(message) ||
                       std::holds_alternative<link::Obeyed>(message) ||
                       std::holds_alternative<link::Reloaded>(message);
   if (!muted_ && outlet_.send(message)) return true;
@@ -152,7 +159,17 @@ void NaiveProxy::obey(const link::Policies &policies) {
 
 void NaiveProxy::obey(const link::Restored &restored) {
   const link::Record &record = restored.record;
-  if (live_.contains(record.session)) return;
+  const bool over = std::any_of(unheard_.begin(), unheard_.end(), [&](const link::Ended &ended) {
+    return ended.session == record.session;
+  });
+  if (over) return;
+  if (Live *const mine = find(record.session)) {
+    const MonoTime active = clock_.now() - Millis{record.idle_ms};
+    mine->last_activity = std::max(mine->last_activity, active);
+    mine->last_use = std::max(mine->last_use, active);
+    mine->used = true;
+    return note_dirty(*mine);
+  }
   Live live;
   live.wish = {record.session, record.user, record.policy, record.transport, false};
   live.created = clock_.now() - Millis{record.age_ms};
@@ -160,7 +177,7 @@ void NaiveProxy::obey(const link::Restored &restored) {
   live.requests_count = record.requests;
   live.persistent = record.persistent;
   live.used = true;
-  live_.emplace(record.session, live);
+  note_dirty(live_.emplace(record.session, live).first->second);
 }
 
 void NaiveProxy::obey(const link::RestoredEnd &) {
@@ -184,19 +201,51 @@ void NaiveProxy::obey(const link::Refused &refused) {
 void NaiveProxy::obey(const link::DropIfIdle &order) {
   Live *const live = find(order.session);
   if (live == nullptr) return tell_ended(order.session, EndReason::unknown, Millis{0});
-  const MonoTime now = clock_.now();
-  const Millis idle_min{order.idle_ms_min};
-  const bool quiet = live->requests.empty() && live->streams.empty();
-  bool may_go = now - live->last_activity >= idle_min;
-  if (order.reason == EndReason::orphan_timeout) may_go = quiet && now - live->last_use >= idle_min;
-  if (order.reason == EndReason::unused_timeout) {
-    may_go = !live->used && now - live->created >= idle_min;
-  }
-  if (may_go && live->requests.empty() && !keeps_alive(*live))
+  if (live->held_until && *live->held_until <= clock_.now()) let_go(order.session, *live);
+  if (idle_enough(*live, order.reason, Millis{order.idle_ms_min}))
     return end(order.session, order.reason);
-  const Millis unused = quiet ? now - live->last_use : Millis{0};
-  (void)say(link::Alive{order.session, (now - live->last_activity).count(),
-                        static_cast<int64_t>(live->requests.size()), unused.count(), live->used});
+  say_alive(order.session, *live);
+}
+
+bool NaiveProxy::idle_enough(const Live &live, EndReason reason, Millis idle_min) const {
+  const MonoTime now = clock_.now();
+  const bool quiet = live.requests.empty() && live.streams.empty();
+  bool may_go = now - live.last_activity >= idle_min;
+  if (reason == EndReason::orphan_timeout) may_go = quiet && now - live.last_use >= idle_min;
+  if (reason == EndReason::unused_timeout) may_go = !live.used && now - live.created >= idle_min;
+  return may_go && live.requests.empty() && !keeps_alive(live);
+}
+
+void NaiveProxy::say_alive(const std::string &session, Live &live) {
+  const MonoTime now = clock_.now();
+  const bool quiet = live.requests.empty() && live.streams.empty();
+  const Millis unused = quiet ? now - live.last_use : Millis{0};
+  (void)say(link::Alive{session, (now - live.last_activity).count(),
+                        static_cast<int64_t>(live.requests.size()), unused.count(), live.used});
+  let_go(session, live);
+}
+
+void NaiveProxy::obey(const link::Probe &probe) {
+  Live *const live = find(probe.session);
+  if (live == nullptr) return tell_ended(probe.session, EndReason::unknown, Millis{0});
+  if (!live->waiting.empty()) let_go(probe.session, *live);
+  if (!idle_enough(*live, probe.reason, Millis{probe.idle_ms_min})) {
+    return say_alive(probe.session, *live);
+  }
+  live->held_until = clock_.now() + kSharedWaitMax;
+  (void)say(link::Idle{probe.session, probe.round, (clock_.now() - live->last_activity).count()});
+}
+
+void NaiveProxy::obey(const link::Release &release) {
+  if (Live *const live = find(release.session)) let_go(release.session, *live);
+}
+
+void NaiveProxy::let_go(const std::string &session, Live &live) {
+  live.held_until.reset();
+  for (const auto &[exchange, counts] : std::exchange(live.waiting, {})) {
+    begin(live, exchange, counts);
+    outlet_.on_begun(session, exchange);
+  }
 }
 
 void NaiveProxy::obey(const link::Drop &order) {
@@ -258,14 +307,24 @@ void NaiveProxy::release(const Wish &wish, ReleaseReason reason) {
   if (reserved_.erase(wish.session) != 0) (void)say(link::Released{wish.session, reason});
 }
 
-void NaiveProxy::begin_request(const std::string &session, uint64_t exchange, bool counts) {
+ProxySide::Begin NaiveProxy::begin_request(const std::string &session, uint64_t exchange,
+                                           bool counts) {
   Live *const live = find(session);
-  if (live == nullptr) return;
-  live->requests[exchange] = counts;
-  live->used = true;
-  ++live->requests_count;
-  if (counts) live->last_activity = clock_.now();
-  note_dirty(*live);
+  if (live == nullptr) return Begin::unknown;
+  if (live->held_until && clock_.now() < *live->held_until) {
+    live->waiting[exchange] = counts;
+    return Begin::waiting;
+  }
+  begin(*live, exchange, counts);
+  return Begin::begun;
+}
+
+void NaiveProxy::begin(Live &live, uint64_t exchange, bool counts) {
+  live.requests[exchange] = counts;
+  live.used = true;
+  ++live.requests_count;
+  if (counts) live.last_activity = clock_.now();
+  note_dirty(live);
 }
 
 void NaiveProxy::finish_request(const std::string &session, uint64_t exchange) {
@@ -277,11 +336,13 @@ void NaiveProxy::finish_request(const std::string &session, uint64_t exchange) {
   note_dirty(*live);
 }
 
-void NaiveProxy::open_stream(const std::string &session, uint64_t exchange) {
+bool NaiveProxy::open_stream(const std::string &session, uint64_t exchange) {
   Live *const live = find(session);
-  if (live == nullptr) return;
+  if (live == nullptr) return false;
+  if (live->held_until && clock_.now() < *live->held_until) return false;
   live->streams.insert(exchange);
   (void)say(link::Opened{session, static_cast<int64_t>(exchange), StreamKind::get});
+  return true;
 }
 
 void NaiveProxy::close_stream(const std::string &session, uint64_t exchange) {

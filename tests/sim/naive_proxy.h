@@ -29,9 +29,9 @@ class NaiveProxy final : public ProxySide {
   void give_up(const std::string &session) override;
   void bind(const Wish &wish) override;
   void release(const Wish &wish, ReleaseReason reason) override;
-  void begin_request(const std::string &session, uint64_t exchange, bool counts) override;
+  Begin begin_request(const std::string &session, uint64_t exchange, bool counts) override;
   void finish_request(const std::string &session, uint64_t exchange) override;
-  void open_stream(const std::string &session, uint64_t exchange) override;
+  bool open_stream(const std::string &session, uint64_t exchange) override;
   void close_stream(const std::string &session, uint64_t exchange) override;
   void end(const std::string &session, EndReason reason) override;
   bool holds(const std::string &session) const override { return live_.contains(session); }
@@ -48,7 +48,9 @@ class NaiveProxy final : public ProxySide {
     int64_t requests_count = 0;
     bool used = false;
     bool persistent = false;
-    bool dirty = false;  // sessiond is to hear of it with the next activity report
+    bool dirty = false;                  // sessiond is to hear of it with the next activity report
+    std::optional<MonoTime> held_until;  // said to be idle: new requests wait
+    std::map<uint64_t, bool> waiting;    // and whether they count
   };
   struct Waiting {
     Wish wish;
@@ -61,6 +63,9 @@ class NaiveProxy final : public ProxySide {
   void obey(const link::RestoredBegin &) {}
   void obey(const link::Restored &restored);
   void obey(const link::RestoredEnd &);
+  void obey(const link::Siblings &) {}
+  void obey(const link::Probe &probe);
+  void obey(const link::Release &release);
   void obey(const link::Drain &drain);
   void obey(const link::Admitted &admitted);
   void obey(const link::Refused &refused);
@@ -80,6 +85,10 @@ class NaiveProxy final : public ProxySide {
   void continue_snapshot();
   void ask_waiting();
   void report_activity();
+  bool idle_enough(const Live &live, EndReason reason, Millis idle_min) const;
+  void say_alive(const std::string &session, Live &live);
+  void let_go(const std::string &session, Live &live);
+  void begin(Live &live, uint64_t exchange, bool counts);
   bool keeps_alive(const Live &live) const;
   const link::PolicyInfo *policy_of(const Wish &wish) const;
   bool free(const Wish &wish) const;  // there is nothing to ask sessiond about

@@ -37,7 +37,9 @@ class ProxySide {
     virtual void hang_up() = 0;
     // The initialize may go to the backend now (true) or was refused.
     virtual void on_decided(const std::string &session, bool admitted) = 0;
-    // The proxy's word that a session is over.
+    // A request that had to wait has begun.
+    virtual void on_begun(const std::string &session, uint64_t exchange) = 0;
+    // The proxy's word that a session is over, or not its own any more.
     virtual void on_ended(const std::string &session, EndReason reason) = 0;
   };
 
@@ -59,9 +61,11 @@ class ProxySide {
   virtual void give_up(const std::string &session) = 0;  // the client leaves while it waits
   virtual void bind(const Wish &wish) = 0;               // REQUIRES: decided, admitted
   virtual void release(const Wish &wish, ReleaseReason reason) = 0;  // as bind
-  virtual void begin_request(const std::string &session, uint64_t exchange, bool counts) = 0;
+  // What became of a request: `waiting` ends with on_begun or on_ended, within kSharedWaitMax.
+  enum class Begin : uint8_t { begun, waiting, unknown };
+  virtual Begin begin_request(const std::string &session, uint64_t exchange, bool counts) = 0;
   virtual void finish_request(const std::string &session, uint64_t exchange) = 0;
-  virtual void open_stream(const std::string &session, uint64_t exchange) = 0;
+  virtual bool open_stream(const std::string &session, uint64_t exchange) = 0;  // false: not now
   virtual void close_stream(const std::string &session, uint64_t exchange) = 0;
   virtual void end(const std::string &session, EndReason reason) = 0;
 

@@ -54,15 +54,29 @@ void RegistryProxy::on_drained() {
 
 void RegistryProxy::on_time() {
   for (const auto &late : room_.expire(clock_.now())) answer(late);
+  std::vector<uint64_t> late;
+  for (const auto &[exchange, waiting] : waiting_) {
+    if (waiting.until <= clock_.now()) late.push_back(exchange);
+  }
+  for (const uint64_t exchange : late) {
+    const auto at = waiting_.find(exchange);
+    if (at == waiting_.end()) continue;
+    const std::string session = at->second.session;
+    look_again(registry_.release(session));
+    look_again(exchange);
+  }
   if (report_at_ && *report_at_ <= clock_.now()) report_activity();
 }
 
 std::optional<MonoTime> RegistryProxy::due() const {
   const bool may_report = up_ && !muted_ && !in_snapshot_;
   const auto report = may_report ? report_at_ : std::nullopt;
-  const auto deadline = room_.next_deadline();
-  if (!report || !deadline) return report ? report : deadline;
-  return std::min(*report, *deadline);
+  std::optional<MonoTime> due = room_.next_deadline();
+  if (report) due = std::min(due.value_or(MonoTime::max()), *report);
+  for (const auto &[exchange, waiting] : waiting_) {
+    due = std::min(due.value_or(MonoTime::max()), waiting.until);
+  }
+  return due;
 }
 
 bool RegistryProxy::settled() const {
@@ -74,6 +88,7 @@ bool RegistryProxy::say(link::ToSessiond message) {
   if (!up_) return false;
   const bool answers = std::holds_alternative<link::Released>(message) ||
                        std::holds_alternative<link::Alive>(message) ||
+                       std::holds_alternative<link::Idle>(message) ||
                        std::holds_alternative<link::Obeyed>(message) ||
                        std::holds_alternative<link::Reloaded>(message);
   if (!muted_ && outlet_.send(message)) return true;
@@ -147,9 +162,11 @@ void RegistryProxy::obey(const link::RestoredEnd &) {
 }
 
 void RegistryProxy::obey(const link::Restored &restored) {
+  if (ends_.contains(restored.record.session)) return;
   if (registry_.restore(restored.record, backend_)) {
     users_[restored.record.session] = restored.record.user;
   }
+  note_activity();
 }
 
 void RegistryProxy::answer(const proxy::AdmissionRoom::Answer &answer) {
@@ -174,11 +191,31 @@ void RegistryProxy::obey(const link::DropIfIdle &order) {
   if (const auto *ended = std::get_if<proxy::EndedSession>(&verdict)) {
     dropped(*ended);
   } else if (const auto *alive = std::get_if<proxy::StillAlive>(&verdict)) {
-    (void)say(link::Alive{order.session, alive->idle.count(), alive->in_flight,
-                          alive->unused_for.count(), alive->used});
+    say_alive(order.session, *alive);
   } else {
     report_ended({order.session, EndReason::unknown, 0});
   }
+}
+
+void RegistryProxy::obey(const link::Probe &probe) {
+  const auto verdict = registry_.probe(probe.session, Millis{probe.idle_ms_min}, probe.reason);
+  if (const auto *idle = std::get_if<proxy::HeldIdle>(&verdict)) {
+    (void)say(link::Idle{probe.session, probe.round, idle->idle.count()});
+  } else if (const auto *alive = std::get_if<proxy::StillAlive>(&verdict)) {
+    say_alive(probe.session, *alive);
+  } else {
+    report_ended({probe.session, EndReason::unknown, 0});
+  }
+}
+
+void RegistryProxy::obey(const link::Release &release) {
+  look_again(registry_.release(release.session));
+}
+
+void RegistryProxy::say_alive(const std::string &session, const proxy::StillAlive &alive) {
+  (void)say(link::Alive{session, alive.idle.count(), alive.in_flight, alive.unused_for.count(),
+                        alive.used});
+  look_again(alive.waiting);
 }
 
 void RegistryProxy::obey(const link::Drop &order) {
@@ -190,6 +227,7 @@ void RegistryProxy::dropped(const proxy::EndedSession &ended) {
   users_.erase(ended.identity.id);
   outlet_.on_ended(ended.identity.id, ended.reason);
   report_ended({ended.identity.id, ended.reason, ended.idle.count()});
+  for (const proxy::ExchangeRef &waiting : ended.waiting) waiting_.erase(waiting.exchange);
 }
 
 void RegistryProxy::obey(const link::Set &set) {
@@ -248,22 +286,53 @@ void RegistryProxy::release(const Wish &wish, ReleaseReason reason) {
   if (room_.settle(wish.session)) (void)say(link::Released{wish.session, reason});
 }
 
-bool RegistryProxy::begin(const std::string &session, uint64_t exchange, bool expects_messages) {
+ProxySide::Begin RegistryProxy::begin(const std::string &session, uint64_t exchange,
+                                      bool expects_messages) {
   proxy::SessionView view;
   const auto user = users_.find(session);
-  if (user == users_.end()) return false;
+  if (user == users_.end()) return Begin::unknown;
   require(!registry_.begin(session, user->second + "x", {0, exchange}, expects_messages, view),
           "S1", "{} opened to a stranger", session);
-  return registry_.begin(session, user->second, {0, exchange}, expects_messages, view);
+  if (registry_.begin(session, user->second, {0, exchange}, expects_messages, view)) {
+    return Begin::begun;
+  }
+  return view.held ? Begin::waiting : Begin::unknown;
 }
 
-void RegistryProxy::begin_request(const std::string &session, uint64_t exchange, bool counts) {
-  if (!begin(session, exchange, true)) return;
+ProxySide::Begin RegistryProxy::begin_request(const std::string &session, uint64_t exchange,
+                                              bool counts) {
+  const Begin outcome = try_request(session, exchange, counts);
+  if (outcome == Begin::waiting) {
+    waiting_[exchange] = {session, counts, clock_.now() + kSharedWaitMax};
+  }
+  return outcome;
+}
+
+void RegistryProxy::look_again(const std::vector<proxy::ExchangeRef> &waiting) {
+  for (const proxy::ExchangeRef &ref : waiting) look_again(ref.exchange);
+}
+
+// What has waited begins; what is held once more waits on.
+void RegistryProxy::look_again(uint64_t exchange) {
+  const auto at = waiting_.find(exchange);
+  if (at == waiting_.end()) return;
+  const Waiting waiting = at->second;
+  const Begin outcome = try_request(waiting.session, exchange, waiting.counts);
+  if (outcome == Begin::waiting) return;
+  waiting_.erase(at);
+  if (outcome == Begin::begun) outlet_.on_begun(waiting.session, exchange);
+}
+
+ProxySide::Begin RegistryProxy::try_request(const std::string &session, uint64_t exchange,
+                                            bool counts) {
+  const Begin outcome = begin(session, exchange, true);
+  if (outcome != Begin::begun) return outcome;
   mcp_message_.method = counts ? "tools/call" : "tools/list";
   mcp_message_.id = std::to_string(exchange);
   mcp_message_.has_id = mcp_message_.has_method = mcp_message_.complete = true;
   registry_.classify(session, {0, exchange}, {&mcp_message_, 1});
   note_activity();
+  return outcome;
 }
 
 void RegistryProxy::finish_request(const std::string &session, uint64_t exchange) {
@@ -272,12 +341,14 @@ void RegistryProxy::finish_request(const std::string &session, uint64_t exchange
   note_activity();
 }
 
-void RegistryProxy::open_stream(const std::string &session, uint64_t exchange) {
-  if (!begin(session, exchange, false)) return;
+bool RegistryProxy::open_stream(const std::string &session, uint64_t exchange) {
+  // A stream that would have to wait is not asked for: the registry forgets who it does not find.
+  if (begin(session, exchange, false) != Begin::begun) return false;
   registry_.add_stream(session, {0, exchange});
   registry_.stream_told(session, true);
   streams_.insert(exchange);
   (void)say(link::Opened{session, static_cast<int64_t>(exchange), StreamKind::get});
+  return true;
 }
 
 void RegistryProxy::close_stream(const std::string &session, uint64_t exchange) {

@@ -33,9 +33,9 @@ class RegistryProxy final : public ProxySide {
   void give_up(const std::string &session) override;
   void bind(const Wish &wish) override;
   void release(const Wish &wish, ReleaseReason reason) override;
-  void begin_request(const std::string &session, uint64_t exchange, bool counts) override;
+  Begin begin_request(const std::string &session, uint64_t exchange, bool counts) override;
   void finish_request(const std::string &session, uint64_t exchange) override;
-  void open_stream(const std::string &session, uint64_t exchange) override;
+  bool open_stream(const std::string &session, uint64_t exchange) override;
   void close_stream(const std::string &session, uint64_t exchange) override;
   void end(const std::string &session, EndReason reason) override;
   bool holds(const std::string &session) const override;
@@ -47,6 +47,9 @@ class RegistryProxy final : public ProxySide {
   void obey(const link::RestoredBegin &) {}
   void obey(const link::Restored &restored);
   void obey(const link::RestoredEnd &);
+  void obey(const link::Siblings &) {}
+  void obey(const link::Probe &probe);
+  void obey(const link::Release &release);
   void obey(const link::Admitted &admitted);
   void obey(const link::Refused &refused);
   void obey(const link::DropIfIdle &order);
@@ -69,7 +72,17 @@ class RegistryProxy final : public ProxySide {
   void continue_snapshot();
   void report_activity();
   void note_activity();
-  bool begin(const std::string &session, uint64_t exchange, bool expects_messages);
+  // A request that waits, as an exchange does.
+  struct Waiting {
+    std::string session;
+    bool counts = false;
+    MonoTime until{};
+  };
+  Begin begin(const std::string &session, uint64_t exchange, bool expects_messages);
+  Begin try_request(const std::string &session, uint64_t exchange, bool counts);
+  void look_again(uint64_t exchange);
+  void look_again(const std::vector<proxy::ExchangeRef> &waiting);
+  void say_alive(const std::string &session, const proxy::StillAlive &alive);
   std::vector<std::string> sorted_ids() const;
 
   const Clock &clock_;
@@ -91,7 +104,8 @@ class RegistryProxy final : public ProxySide {
   std::vector<std::string> snapshot_left_;
   std::vector<link::ToSessiond> kept_;
   std::set<uint64_t> streams_;
-  proxy::mcp::RpcMessage mcp_message_;  // reused
+  std::map<uint64_t, Waiting> waiting_;  // by exchange
+  proxy::mcp::RpcMessage mcp_message_;   // reused
   std::optional<MonoTime> report_at_;
 };
 

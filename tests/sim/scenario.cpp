@@ -69,6 +69,7 @@ Scenario Scenario::draw(Rng &rng) {
   scenario.faults_permille = rng.percent(20) ? 0 : static_cast<unsigned>(5 + rng.below(60));
   const std::vector<Millis> pauses{Millis{200}, seconds{2}, seconds{20}, minutes{3}, minutes{30}};
   scenario.pause_max = rng.pick(pauses);
+  scenario.siblings = scenario.nodes_count > 1 && rng.percent(50);
   if (rng.permille(4)) {
     // More than one piece of a restore.
     scenario.live_max = 200;

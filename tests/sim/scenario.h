@@ -15,6 +15,7 @@ namespace holdfast::sim {
 struct Scenario {
   sessiond::Settings settings;
   size_t nodes_count = 1;
+  bool siblings = false;  // all proxies are one node, and hold the same sessions
   size_t users_count = 1;
   size_t live_max = 12;           // sessions a node's clients keep open at most
   bool bytes = false;             // links carry bytes in pieces, not whole messages

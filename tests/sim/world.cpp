@@ -20,7 +20,9 @@ World::World(uint64_t seed, MakeProxy make_proxy, Trace &trace)
       make_proxy_(std::move(make_proxy)) {
   start_sessiond();
   for (size_t i = 0; i < scenario_.nodes_count; ++i) {
-    nodes_.push_back(std::make_unique<Node>(*this, i));
+    if (i == 0 || !scenario_.siblings) clients_.push_back(std::make_unique<Clients>());
+    nodes_.push_back(std::make_unique<Node>(
+        *this, i, fmt::format("node{}", scenario_.siblings ? 0 : i), *clients_.back()));
   }
 }
 
@@ -50,32 +52,57 @@ bool World::settled() const {
 // REQUIRES: settled. Every session a proxy holds is in the table as the proxy would tell it, and
 // the table holds nothing else but reservations.
 void World::check_reality() const {
-  size_t real_count = 0;
+  std::set<std::string> real;
   for (const auto &node : nodes_) {
-    const Wire *const wire = const_cast<World *>(this)->wire_of(*node);
     for (const link::Record &record : node->proxy->records()) {
-      ++real_count;
-      const auto at = model_->sessions().find(record.session);
-      require(at != model_->sessions().end(), "F1", "{} lives at {} and is not in the table",
-              record.session, node->name);
-      const Known &known = at->second;
-      require(known.holder == wire->id, "F1", "{} lives at {}, not where the table says",
-              record.session, node->name);
-      require(known.user == record.user && known.transport == record.transport, "S1",
-              "{} is another's in the table", record.session);
-      require(known.in_flight == record.in_flight && known.streams == record.streams, "F1",
-              "{}: {} in flight and {} streams, not {} and {}", record.session, known.in_flight,
-              known.streams, record.in_flight, record.streams);
-      // Ages travel: the table may be as much younger as a line is on its way.
-      const Millis idle = clock_.now() - known.last_activity;
-      const Millis difference = Millis{record.idle_ms} - idle;
-      require(difference >= Millis{0} && difference <= kAgeError + late_, "F1",
-              "{}: idle for {} ms in the table, {} at {}", record.session, idle.count(),
-              record.idle_ms, node->name);
+      real.insert(record.session);
+      check_session(*node, record);
     }
   }
-  require(model_->sessions().size() - core_->table().opening_count() == real_count, "F1",
-          "{} sessions in the table, {} in reality", core_->table().session_count(), real_count);
+  require(model_->sessions().size() - core_->table().opening_count() == real.size(), "F1",
+          "{} sessions in the table, {} in reality", core_->table().session_count(), real.size());
+  if (scenario_.siblings) check_siblings();
+}
+
+void World::check_session(const Node &node, const link::Record &record) const {
+  const Wire *const wire = const_cast<World *>(this)->wire_of(node);
+  const auto at = model_->sessions().find(record.session);
+  require(at != model_->sessions().end(), "F1", "{} lives at {} and is not in the table",
+          record.session, node.index);
+  const Known &known = at->second;
+  const sim::Told *const told = known.find(wire->id);
+  require(told != nullptr, "F1", "{} lives at {}, not where the table says", record.session,
+          node.index);
+  require(known.user == record.user && known.transport == record.transport, "S1",
+          "{} is another's in the table", record.session);
+  require(told->in_flight == record.in_flight && told->streams == record.streams, "F1",
+          "{}: {} in flight and {} streams, not {} and {}", record.session, told->in_flight,
+          told->streams, record.in_flight, record.streams);
+  // Ages travel: the table may be as much younger as a line is on its way; a proxy that has the
+  // session from us and has not spoken of it, as much as ours was.
+  const Millis younger = told->unconfirmed ? kAgeError + late_ : Millis{0};
+  const Millis idle = clock_.now() - told->last_activity;
+  const Millis difference = Millis{record.idle_ms} - idle;
+  require(difference >= -younger && difference <= kAgeError + late_, "F1",
+          "{}: idle for {} ms in the table, {} at {}", record.session, idle.count(), record.idle_ms,
+          node.index);
+}
+
+// REQUIRES: settled. Whichever of its proxies a client meets, it finds its session.
+void World::check_siblings() const {
+  for (const auto &[id, known] : model_->sessions()) {
+    const bool shared =
+        known.state == sessiond::SessionState::open && known.transport == Transport::streamable;
+    for (const auto &node : nodes_) {
+      const Wire *const wire = const_cast<World *>(this)->wire_of(*node);
+      const bool asked_alone = known.holders.size() == 1 && known.asked != sessiond::Ask::none;
+      require(!shared || asked_alone || known.find(wire->id) != nullptr, "F4",
+              "{} is not to be had at proxy {}", id, node->index);
+      const bool real = known.state != sessiond::SessionState::opening && known.find(wire->id);
+      require(!real || node->proxy->holds(id), "F1", "proxy {} does not hold {}, as the table says",
+              node->index, id);
+    }
+  }
 }
 
 void World::settle() {
@@ -91,12 +118,18 @@ void World::heal() {
   trace_.note("{} everything heals", clock_.now().time_since_epoch().count());
   for (const auto &node : nodes_) node->frozen_since.reset();
   // Invented lines may have had one node's session handed to another as well: one of them keeps it.
-  std::set<std::string> held;
+  std::map<std::string, std::pair<const Clients *, link::Record>> held;
   for (const auto &node : nodes_) {
     for (const link::Record &record : node->proxy->records()) {
-      if (held.insert(record.session).second) continue;
+      const auto [at, first] =
+          held.emplace(record.session, std::pair(&std::as_const(node->clients), record));
+      const auto &[clients, other] = at->second;
+      const bool shared = record.transport == Transport::streamable &&
+                          other.transport == record.transport && other.user == record.user &&
+                          clients == &node->clients;
+      if (first || shared) continue;
       require(!scenario_.honest, "F3", "{} lives twice", record.session);
-      node->proxy->end(record.session, EndReason::client_delete);
+      node->proxy->end(record.session, EndReason::backend_lost);
     }
   }
   for (const auto &wire : wires_) {
@@ -115,16 +148,14 @@ void World::heal() {
 
 // Nobody does anything any more: what may expire has expired when its time has come.
 void World::finish_everything() {
-  for (const auto &node : nodes_) {
-    for (auto &[id, client] : std::exchange(node->clients, {})) {
-      if (client.stage == Client::Stage::waiting) node->proxy->give_up(id);
+  for (const auto &clients : clients_) {
+    for (auto &[id, client] : std::exchange(*clients, {})) {
+      ProxySide &home = *nodes_[client.home]->proxy;
+      if (client.stage == Client::Stage::waiting) home.give_up(id);
       if (client.stage == Client::Stage::admitted) {
-        node->proxy->release(client.wish, ReleaseReason::backend_failed);
+        home.release(client.wish, ReleaseReason::backend_failed);
       }
-      for (const auto &[exchange, counts] : client.requests) {
-        node->proxy->finish_request(id, exchange);
-      }
-      for (const uint64_t exchange : client.streams) node->proxy->close_stream(id, exchange);
+      finish_client(id, client);
     }
   }
   settle();

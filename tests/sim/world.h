@@ -47,15 +47,30 @@ class World {
  private:
   // A session as its client sees it.
   struct Client {
+    // What goes through one proxy.
+    struct Use {
+      std::map<uint64_t, bool> requests;   // and whether they count
+      std::map<uint64_t, bool> waiting;    // that have not begun
+      std::map<uint64_t, MonoTime> since;  // when each of both came
+      std::vector<uint64_t> streams;
+      MonoTime last_activity = MonoTime::min();
+      MonoTime last_use = MonoTime::min();
+    };
     Wish wish;
+    size_t home = 0;  // the proxy it began at
     enum class Stage : uint8_t { waiting, admitted, live } stage = Stage::waiting;
-    std::map<uint64_t, bool> requests;  // and whether they count
-    std::vector<uint64_t> streams;
+    std::map<size_t, Use> uses;  // by the proxy's index
     MonoTime created{};
-    MonoTime last_activity{};
-    MonoTime last_use{};
     bool used = false;
+
+    const Use &use(size_t node) const {
+      static const Use kNone;
+      const auto at = uses.find(node);
+      return at == uses.end() ? kNone : at->second;
+    }
   };
+  // The clients of one node, however many proxies it has.
+  using Clients = std::map<std::string, Client>;
   struct Wire {
     sessiond::LinkId id;
     Pipe<link::ToSessiond> up;
@@ -100,8 +115,15 @@ class World {
   void client_step();
   void wish_for_session(Node &node);
   void use_session(Node &node, Client &client);
+  void open_session(Node &node, Client &client);
+  void begin_request(Node &node, Client &client);
+  void finish_request(Node &node, Client &client);
   void close_streams_at_random(Node &node, Client &client);
+  void finish_client(const std::string &session, const Client &client);
+  bool held_anywhere(const Node &node, const std::string &session) const;
   void check_drop(Node &node, const link::DropIfIdle &order, const Client &before);
+  void check_last_drop(const Node &node, const link::DropIfIdle &order, const Client &before);
+  void check_waits() const;
 
   // ---- trouble and admins (world_faults.cpp) ----
   void fault();
@@ -113,6 +135,8 @@ class World {
   // ---- the whole (world.cpp) ----
   bool settled() const;
   void check_reality() const;
+  void check_session(const Node &node, const link::Record &record) const;
+  void check_siblings() const;
   void settle();
   void finish_everything();
 
@@ -124,6 +148,7 @@ class World {
   std::unique_ptr<sessiond::Core> core_;  // none while sessiond is down
   std::unique_ptr<CoreModel> model_;
   MonoTime sessiond_back_{};
+  std::vector<std::unique_ptr<Clients>> clients_;
   std::vector<std::unique_ptr<Node>> nodes_;
   std::vector<std::unique_ptr<Wire>> wires_;
   uint64_t last_link_ = 0;
@@ -152,17 +177,22 @@ struct World::Node final : ProxySide::Outlet {
   size_t index;
   std::string name;
   std::unique_ptr<ProxySide> proxy;
-  std::map<std::string, Client> clients;
+  Clients &clients;  // shared with its siblings
   Told told;
   std::optional<MonoTime> reconnect_at;
   std::optional<MonoTime> frozen_since;
 
-  Node(World &world_in, size_t index_in);
+  // All that was handed over on the present link has been heard; since then sessiond knows what it
+  // holds.
+  std::optional<MonoTime> known_since;
+
+  Node(World &world_in, size_t index_in, std::string name_in, Clients &clients_in);
   void start();
   bool send(link::ToSessiond message) override;
   size_t room() const override;
   void hang_up() override;
   void on_decided(const std::string &session, bool admitted) override;
+  void on_begun(const std::string &session, uint64_t exchange) override;
   void on_ended(const std::string &session, EndReason reason) override;
 };
 

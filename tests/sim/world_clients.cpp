@@ -1,6 +1,7 @@
 // World: what clients and backends do.
 #include <algorithm>
 
+#include "sessiond/core/sharing.h"
 #include "tests/sim/world.h"
 
 namespace holdfast::sim {
@@ -34,7 +35,10 @@ void World::wish_for_session(Node &node) {
   wish.transport = kind < 7 ? Transport::streamable : kind < 9 ? Transport::sse : Transport::listen;
   wish.serve_alone = rng_.percent(40);
   node.clients[wish.session].wish = wish;
-  if (trace_.on()) trace_.note("{} asks for {} of {}", node.name, wish.session, wish.user);
+  node.clients[wish.session].home = node.index;
+  if (trace_.on()) {
+    trace_.note("proxy {} asks for {} of {}", node.index, wish.session, wish.user);
+  }
   node.proxy->ask(wish);
   const bool unasked = node.clients.contains(wish.session) &&
                        node.clients.at(wish.session).stage == Client::Stage::admitted;
@@ -65,60 +69,98 @@ bool World::Told::may_admit(const Wish &wish) const {
   return restored && !draining && !policies.empty() && !capped;
 }
 
-void World::use_session(Node &node, Client &client) {
+bool World::held_anywhere(const Node &node, const std::string &session) const {
+  return std::any_of(nodes_.begin(), nodes_.end(), [&](const auto &other) {
+    return &other->clients == &node.clients && other->proxy->holds(session);
+  });
+}
+
+// Before a session lives its client speaks to the proxy it began at, afterwards to any.
+void World::open_session(Node &node, Client &client) {
   const Wish wish = client.wish;
-  const MonoTime now = clock_.now();
   if (client.stage == Client::Stage::waiting) {
     if (!rng_.percent(20)) return;
     node.clients.erase(wish.session);
     return node.proxy->give_up(wish.session);
   }
-  if (client.stage == Client::Stage::admitted) {
-    if (rng_.percent(20)) {
-      node.clients.erase(wish.session);
-      return node.proxy->release(wish, ReleaseReason::backend_refused);
-    }
-    client.stage = Client::Stage::live;
-    client.created = client.last_activity = client.last_use = now;
-    node.proxy->bind(wish);
-    if (wish.transport == Transport::streamable) return;
-    client.streams.push_back(++last_exchange_);
-    return node.proxy->open_stream(wish.session, last_exchange_);
+  if (rng_.percent(20)) {
+    node.clients.erase(wish.session);
+    return node.proxy->release(wish, ReleaseReason::backend_refused);
   }
+  client.stage = Client::Stage::live;
+  Client::Use &use = client.uses[node.index];
+  client.created = use.last_activity = use.last_use = clock_.now();
+  node.proxy->bind(wish);
+  if (wish.transport == Transport::streamable) return;
+  use.streams.push_back(++last_exchange_);
+  (void)node.proxy->open_stream(wish.session, last_exchange_);
+}
+
+void World::use_session(Node &met, Client &client) {
+  const bool anywhere =
+      client.stage == Client::Stage::live && client.wish.transport == Transport::streamable;
+  Node &node = anywhere ? met : *nodes_[client.home];
+  if (node.frozen_since) return;
+  if (client.stage != Client::Stage::live) return open_session(node, client);
+  const Wish wish = client.wish;
   if (!node.proxy->holds(wish.session)) {
-    node.clients.erase(wish.session);  // its next request gets 404
+    // Its next request gets 404, unless it may still be handed over.
+    if (!held_anywhere(node, wish.session)) node.clients.erase(wish.session);
     return;
   }
   const size_t what = rng_.below(100);
-  if (what < 40 && client.requests.size() < kRequestsMax) {
-    const bool counts = rng_.percent(60);
-    client.requests[++last_exchange_] = counts;
-    client.used = true;
-    if (counts) client.last_activity = now;
-    node.proxy->begin_request(wish.session, last_exchange_, counts);
-  } else if (what < 80 && !client.requests.empty()) {
-    const auto [exchange, counts] = *client.requests.begin();
-    client.requests.erase(exchange);
-    client.last_use = now;
-    if (counts) client.last_activity = now;
-    node.proxy->finish_request(wish.session, exchange);
+  const Client::Use &use = client.uses[node.index];
+  if (what < 40 && use.requests.size() + use.waiting.size() < kRequestsMax) {
+    begin_request(node, client);
+  } else if (what < 80 && !use.requests.empty()) {
+    finish_request(node, client);
   } else if (what < 94) {
     close_streams_at_random(node, client);
   } else {
-    node.proxy->end(wish.session, what < 97 ? EndReason::client_delete : EndReason::backend_ended);
+    const EndReason reason = what < 97 ? EndReason::client_delete : EndReason::backend_ended;
+    node.proxy->end(wish.session, reason);
   }
+}
+
+void World::begin_request(Node &node, Client &client) {
+  const bool counts = rng_.percent(60);
+  const uint64_t exchange = ++last_exchange_;
+  const ProxySide::Begin outcome = node.proxy->begin_request(client.wish.session, exchange, counts);
+  Client::Use &use = client.uses[node.index];
+  use.since[exchange] = clock_.now();
+  if (outcome == ProxySide::Begin::waiting) {
+    use.waiting[exchange] = counts;
+    return;
+  }
+  require(outcome == ProxySide::Begin::begun, "S2", "{} is held and not to be had",
+          client.wish.session);
+  use.requests[exchange] = counts;
+  client.used = true;
+  if (counts) use.last_activity = clock_.now();
+}
+
+void World::finish_request(Node &node, Client &client) {
+  Client::Use &use = client.uses[node.index];
+  const auto [exchange, counts] = *use.requests.begin();
+  use.requests.erase(exchange);
+  use.since.erase(exchange);
+  use.last_use = clock_.now();
+  if (counts) use.last_activity = clock_.now();
+  node.proxy->finish_request(client.wish.session, exchange);
 }
 
 void World::close_streams_at_random(Node &node, Client &client) {
   const std::string session = client.wish.session;
-  if (client.streams.empty() || (client.streams.size() < kStreamsMax && rng_.percent(50) &&
-                                 client.wish.transport == Transport::streamable)) {
-    client.streams.push_back(++last_exchange_);
-    return node.proxy->open_stream(session, last_exchange_);
+  Client::Use &use = client.uses[node.index];
+  if (use.streams.empty() || (use.streams.size() < kStreamsMax && rng_.percent(50) &&
+                              client.wish.transport == Transport::streamable)) {
+    const uint64_t exchange = ++last_exchange_;
+    if (node.proxy->open_stream(session, exchange)) use.streams.push_back(exchange);
+    return;
   }
-  const uint64_t exchange = client.streams.front();
-  client.streams.erase(client.streams.begin());
-  client.last_use = clock_.now();
+  const uint64_t exchange = use.streams.front();
+  use.streams.erase(use.streams.begin());
+  use.last_use = clock_.now();
   node.proxy->close_stream(session, exchange);
   // A legacy or listen session is its stream.
   if (client.wish.transport != Transport::streamable) {
@@ -126,34 +168,81 @@ void World::close_streams_at_random(Node &node, Client &client) {
   }
 }
 
+void World::finish_client(const std::string &session, const Client &client) {
+  for (const auto &[index, use] : client.uses) {
+    ProxySide &proxy = *nodes_[index]->proxy;
+    for (const auto &[exchange, counts] : use.requests) proxy.finish_request(session, exchange);
+    for (const uint64_t exchange : use.streams) proxy.close_stream(session, exchange);
+  }
+}
+
 // What sessiond believed does not matter here: no order may end what its client still uses.
 void World::check_drop(Node &node, const link::DropIfIdle &order, const Client &before) {
   const std::string &id = order.session;
-  if (before.stage != Client::Stage::live || node.clients.contains(id)) return;
+  if (before.stage != Client::Stage::live || node.proxy->holds(id)) return;
   const MonoTime now = clock_.now();
   const Millis idle_min{order.idle_ms_min};
-  require(before.requests.empty(), "S2", "{} ended with a request in flight", id);
+  const Client::Use &use = before.use(node.index);
+  require(use.requests.empty(), "S2", "{} ended with a request in flight", id);
   if (order.reason == EndReason::orphan_timeout) {
-    require(before.streams.empty() && now - before.last_use >= idle_min, "S3",
+    require(use.streams.empty() && use.last_use <= now - idle_min, "S3",
             "{} ended although it is used", id);
   } else if (order.reason == EndReason::unused_timeout) {
     require(!before.used && now - before.created >= idle_min, "S2",
             "{} ended as unused, which it is not", id);
   } else {
-    require(now - before.last_activity >= idle_min, "S2", "{} ended after {} ms, not {}", id,
-            (now - before.last_activity).count(), idle_min.count());
+    require(use.last_activity <= now - idle_min, "S2", "{} ended after {} ms, not {}", id,
+            (now - use.last_activity).count(), idle_min.count());
+  }
+  if (!order.keep_backend) check_last_drop(node, order, before);
+}
+
+// The backend is told that the session is over: it must be for every proxy of the node, as far as
+// sessiond could have known.
+void World::check_last_drop(const Node &node, const link::DropIfIdle &order, const Client &before) {
+  const std::string &id = order.session;
+  for (const auto &other : nodes_) {
+    const bool known = other.get() != &node && &other->clients == &node.clients &&
+                       other->known_since && other->proxy->holds(id);
+    if (!known) continue;
+    const Client::Use &use = before.use(other->index);
+    for (const auto &[exchange, counts] : use.requests) {
+      require(use.since.at(exchange) < *other->known_since, "S2",
+              "{} ended with a request in flight at proxy {}", id, other->index);
+    }
+    const bool active = order.reason == EndReason::idle_timeout &&
+                        use.last_activity >= *other->known_since &&
+                        use.last_activity > clock_.now() - Millis{order.idle_ms_min};
+    require(!active, "S2", "{} ended although it was active at proxy {}", id, other->index);
+  }
+}
+
+// No request waits for longer than siblings may take to agree.
+void World::check_waits() const {
+  for (const auto &clients : clients_) {
+    for (const auto &[id, client] : *clients) {
+      for (const auto &[index, use] : client.uses) {
+        if (nodes_[index]->frozen_since) continue;
+        for (const auto &[exchange, counts] : use.waiting) {
+          require(clock_.now() - use.since.at(exchange) <= kSharedWaitMax + late_, "F1",
+                  "a request of {} waits for {} ms", id,
+                  (clock_.now() - use.since.at(exchange)).count());
+        }
+      }
+    }
   }
 }
 
 // ---- the proxy's word ----
 
-World::Node::Node(World &world_in, size_t index_in)
-    : world(world_in), index(index_in), name(fmt::format("node{}", index_in)) {
+World::Node::Node(World &world_in, size_t index_in, std::string name_in, Clients &clients_in)
+    : world(world_in), index(index_in), name(std::move(name_in)), clients(clients_in) {
   start();
 }
 
 void World::Node::start() {
   told = {};
+  known_since.reset();
   proxy = world.make_proxy_(world.clock_, *this, name,
                             fmt::format("{}-i{:04}", name, ++world.last_instance_));
   reconnect_at = world.clock_.now() + world.rng_.between(Millis{0}, Millis{1000});
@@ -188,9 +277,31 @@ void World::Node::on_decided(const std::string &session, bool admitted) {
   }
 }
 
+void World::Node::on_begun(const std::string &session, uint64_t exchange) {
+  const auto at = clients.find(session);
+  const bool there = at != clients.end() && at->second.uses[index].waiting.contains(exchange);
+  if (!there) return proxy->finish_request(session, exchange);  // its client has left
+  Client::Use &use = at->second.uses[index];
+  const bool counts = use.waiting.at(exchange);
+  use.waiting.erase(exchange);
+  use.requests[exchange] = counts;
+  at->second.used = true;
+  if (counts) use.last_activity = world.clock_.now();
+}
+
+// What went through this proxy is over; the session is if no other has it, or the client or the
+// backend has ended it.
 void World::Node::on_ended(const std::string &session, EndReason reason) {
-  if (world.trace_.on()) world.trace_.note("{} ends {}: {}", name, session, to_word(reason));
-  clients.erase(session);
+  if (world.trace_.on()) {
+    world.trace_.note("proxy {} ends {}: {}", index, session, to_word(reason));
+  }
+  const auto at = clients.find(session);
+  if (at == clients.end()) return;
+  at->second.uses.erase(index);
+  if (!sessiond::ends_for_all(reason) && world.held_anywhere(*this, session)) return;
+  const Client gone = at->second;
+  clients.erase(at);
+  world.finish_client(session, gone);  // what it still does elsewhere comes to nothing
 }
 
 }  // namespace holdfast::sim

@@ -33,26 +33,24 @@ void World::fault() {
 // kill -9 of the serving process: its connections and its memory are gone, the master starts
 // another one.
 void World::crash_proxy(Node &node) {
-  trace_.note("{} dies", node.name);
+  trace_.note("proxy {} dies", node.index);
   if (Wire *const wire = wire_of(node)) {
     if (!wire->broken) break_wire(*wire, rng_.below(wire->up.size() + 1), 0);
     wire->down.truncate(0, rng_);
     wire->proxy_told = true;
   }
-  std::erase_if(node.clients, [](const auto &entry) {
-    return entry.second.stage != Client::Stage::live ||
-           entry.second.wish.transport != Transport::streamable;
+  std::erase_if(node.clients, [&](const auto &entry) {
+    const Client &client = entry.second;
+    return client.home == node.index &&
+           (client.stage != Client::Stage::live || client.wish.transport != Transport::streamable);
   });
-  for (auto &[id, client] : node.clients) {
-    client.requests.clear();
-    client.streams.clear();
-  }
+  for (auto &[id, client] : node.clients) client.uses.erase(node.index);
   node.frozen_since.reset();
   node.start();
 }
 
 void World::freeze_or_thaw(Node &node) {
-  trace_.note("{} {}", node.name, node.frozen_since ? "thaws" : "freezes");
+  trace_.note("proxy {} {}", node.index, node.frozen_since ? "thaws" : "freezes");
   if (node.frozen_since) {
     late_ += kSilenceMax;
     node.frozen_since.reset();

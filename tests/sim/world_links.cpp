@@ -151,6 +151,7 @@ void World::disconnect(Node &node) {
 void World::break_wire(Wire &wire, size_t up_kept, size_t down_kept) {
   trace_.note("link {} breaks", static_cast<uint64_t>(wire.id));
   wire.broken = true;
+  if (!wire.proxy_told) nodes_[wire.node]->known_since.reset();
   wire.up.truncate(up_kept, rng_);
   wire.down.truncate(down_kept, rng_);
 }
@@ -182,10 +183,13 @@ bool World::deliver_down(Wire &wire) {
 
 void World::deliver_to_proxy(Node &node, const link::ToProxy &message) {
   if (trace_.on()) {
-    trace_.note("{} {} hears {}", clock_.now().time_since_epoch().count(), node.name,
+    trace_.note("{} proxy {} hears {}", clock_.now().time_since_epoch().count(), node.index,
                 link::encode(message));
   }
   node.told.note(message);
+  if (std::holds_alternative<link::RestoredEnd>(message)) {
+    node.known_since = node.known_since.value_or(clock_.now());
+  }
   const auto *const order = std::get_if<link::DropIfIdle>(&message);
   const auto at = order != nullptr ? node.clients.find(order->session) : node.clients.end();
   if (at == node.clients.end()) return node.proxy->on_message(message);
@@ -217,6 +221,7 @@ void World::tidy_wires() {
     if (wire.down.empty() && !wire.proxy_told && !node.frozen_since) {
       wire.proxy_told = true;
       node.told = {};
+      node.known_since.reset();
       node.proxy->on_disconnected();
       disconnect(node);
     }
@@ -234,6 +239,14 @@ void World::chatter() {
   record.user = user_name(rng_.below(scenario_.users_count));
   record.idle_ms = static_cast<int64_t>(rng_.below(100'000));
   record.age_ms = record.idle_ms;
+  // Whose a session is nobody can say better later: that much is true.
+  for (const auto &clients : clients_) {
+    const auto at = clients->find(session);
+    if (at == clients->end()) continue;
+    record.user = at->second.wish.user;
+    record.policy = at->second.wish.policy;
+    record.transport = at->second.wish.transport;
+  }
   const std::vector<link::ToSessiond> lines{
       link::Snapshot{record},
       link::SnapshotBegin{},
@@ -245,6 +258,7 @@ void World::chatter() {
       link::Closed{session, 1, StreamReason::complete, 0, 0},
       link::Activity{{{session, record.idle_ms, static_cast<int64_t>(rng_.below(2)), 1}}},
       link::Alive{session, record.idle_ms, 0, record.idle_ms, rng_.percent(50)},
+      link::Idle{session, static_cast<int64_t>(1 + rng_.below(20)), record.idle_ms},
       link::Ended{session, EndReason::client_delete, 0},
       link::Obeyed{static_cast<int64_t>(1 + rng_.below(last_token_ + 1))},
       link::Reloaded{static_cast<int64_t>(1 + rng_.below(last_token_ + 1)), false, "no"},
@@ -310,6 +324,7 @@ void World::run_due() {
     if (node->reconnect_at && *node->reconnect_at <= now) connect(*node);
   }
   if (core_ && core_->next_wake(now) <= now) core_step(sessiond::Tick{});
+  check_waits();
   if (core_) model_->check_time(*core_, Millis{0});
 }
 

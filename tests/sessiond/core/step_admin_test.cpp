@@ -103,6 +103,8 @@ HF_TEST(an_order_to_end_a_session_follows_it_to_its_next_holder) {
   rig.step(ShutdownSession{Token{1}, sid(1)});
   HF_EQ(rig.take<link::Drop>(first).size(), 1u);
   rig.snapshot(second, {record(sid(1))});
+  HF_CHECK(rig.take<link::Drop>(second).empty());  // one of them is to end it
+  rig.down(first);
   HF_EQ(rig.take<link::Drop>(second).size(), 1u);
 }
 

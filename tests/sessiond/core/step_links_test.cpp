@@ -143,11 +143,14 @@ HF_TEST(what_an_instance_left_goes_to_the_next_one_also_when_its_end_is_heard_la
   rig.snapshot(old_link, {});
   rig.open(old_link, sid(1));
   const LinkId link = rig.hello("i2");
+  HF_EQ(rig.take<link::Restored>(link).size(), 1u);  // taken for a sibling
   HF_EQ(rig.take<link::RestoredEnd>(link).size(), 1u);
   rig.say(link, link::SnapshotBegin{});  // of a moment before anything was handed over
+  rig.clock.advance(minutes{1});
   rig.down(old_link);
-  HF_EQ(rig.take<link::Restored>(link).size(), 1u);
-  HF_EQ(rig.take<link::RestoredEnd>(link).size(), 1u);
+  const auto restored = rig.take<link::Restored>(link);
+  HF_EQ(restored.size(), 1u);  // its clock begins anew
+  HF_EQ(restored[0].record.idle_ms, 0);
   rig.say(link, link::SnapshotEnd{});
   HF_CHECK(rig.holds(sid(1)));
   rig.snapshot(link, {record(sid(1))});
@@ -331,14 +334,14 @@ HF_TEST(a_second_hello_on_a_link_tells_new_policy_names) {
   HF_EQ(rig.closes.size(), 1u);
 }
 
-HF_TEST(the_newest_holder_of_a_session_has_it) {
+HF_TEST(a_legacy_session_belongs_to_whoever_named_it_last) {
   Rig rig;
   const LinkId first = rig.hello("i1", "a");
   const LinkId second = rig.hello("i2", "b");
-  rig.open(first, sid(1));
-  rig.snapshot(second, {record(sid(1))});
+  rig.open(first, sid(1), "-", Transport::sse);
+  rig.snapshot(second, {record(sid(1), Millis{0}, Transport::sse)});
   HF_EQ(rig.core.table().find(sid(1))->instance->name, "i2");
-  rig.ended(first, sid(1), EndReason::client_delete);  // not its to end any more
+  rig.ended(first, sid(1), EndReason::client_gone);  // not its to end any more
   HF_CHECK(rig.holds(sid(1)));
   HF_EQ(rig.take<link::Acknowledged>(first).size(), 1u);
 }
@@ -398,7 +401,7 @@ int main() {
       HF_UNIT(a_restore_broken_off_goes_on_with_the_next_connection),
       HF_UNIT(a_second_connection_of_an_instance_takes_the_place_of_the_first),
       HF_UNIT(a_second_hello_on_a_link_tells_new_policy_names),
-      HF_UNIT(the_newest_holder_of_a_session_has_it),
+      HF_UNIT(a_legacy_session_belongs_to_whoever_named_it_last),
       HF_UNIT(absurd_numbers_from_a_proxy_are_clamped),
       HF_UNIT(a_snapshot_that_disagrees_about_persistence_is_set_right),
   };
