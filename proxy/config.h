@@ -313,6 +313,7 @@ struct Config {
   unsigned connections_per_address = 0;  // over all workers, trusted proxies excepted; 0 = any
   Millis worker_shutdown_timeout{std::chrono::seconds{60}};
   std::string pid_path;  // absolute
+  std::string node;      // empty: the host's name and pid_path
   ErrorLog error_log;
   RunAs run_as;
   bool sandbox = true;

@@ -39,6 +39,7 @@ class ConfigBuilder {
   // config_load.cpp: the process, and the settings of a level
   void apply_main(const ConfDirective &directive);
   void read_sessiond(const ConfDirective &directive);
+  void read_node(const ConfDirective &directive);
   void read_trusted_proxies(const ConfDirective &directive);
   void apply_level(Level &level, const Directives &directives);
   void apply_setting(Level &level, const ConfDirective &directive);

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "common/conf_check.h"
+#include "common/limits.h"
 #include "common/units.h"
 #include "proxy/config_builder.h"
 #include "proxy/directives.h"
@@ -100,6 +101,8 @@ void ConfigBuilder::apply_main(const ConfDirective &directive) {
     config_.worker_shutdown_timeout = time_of(directive);
   } else if (name == "pid") {
     config_.pid_path = request_.resolve(directive.args.front().text);
+  } else if (name == "node") {
+    read_node(directive);
   } else if (name == "error_log") {
     config_.error_log = read_error_log(directive, request_, report_);
   } else if (name == "user") {
@@ -111,6 +114,17 @@ void ConfigBuilder::apply_main(const ConfDirective &directive) {
   } else if (name == "trusted_proxies") {
     read_trusted_proxies(directive);
   }
+}
+
+void ConfigBuilder::read_node(const ConfDirective &directive) {
+  const ConfWord &word = directive.args.front();
+  const bool printable =
+      std::all_of(word.text.begin(), word.text.end(), [](char c) { return c > ' ' && c < '\x7f'; });
+  if (word.text.empty() || word.text.size() > kNodeBytesMax || !printable) {
+    return fail(word.span, "a node's name has 1 to " + std::to_string(kNodeBytesMax) +
+                               " printable characters, no blanks");
+  }
+  config_.node = word.text;
 }
 
 void ConfigBuilder::read_sessiond(const ConfDirective &directive) {

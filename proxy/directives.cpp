@@ -46,6 +46,9 @@ constexpr ConfRow kRows[] = {
     {.name = "pid",
      .default_text = "run/holdfast-proxy.pid",
      .help = "file that holds the process id; -s finds the daemon by it"},
+    {.name = "node",
+     .help =
+         "proxies of one node share their sessions; without it the host's name and the pid file"},
     {.name = "error_log",
      .args_max = 2,
      .default_text = "stderr info",

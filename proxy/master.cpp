@@ -30,10 +30,11 @@ timeval to_timeval(Millis time) {
           static_cast<suseconds_t>(time.count() % 1000 * 1000)};
 }
 
-std::string node_name(const std::string &pid_path) {
+std::string node_name(const Config &config) {
+  if (!config.node.empty()) return config.node;
   std::array<char, 256> host{};
   (void)::gethostname(host.data(), host.size() - 1);  // ignoring: an empty name is still one
-  return std::string(host.data()) + ":" + pid_path;
+  return std::string(host.data()) + ":" + config.pid_path;
 }
 
 }  // namespace
@@ -110,7 +111,7 @@ bool Master::spawn() {
     pair->first.reset();
     signal_events_.clear();
     sockets_.abandon();  // or a port given up at a reload would stay open here
-    std::_Exit(serve(std::move(pair->second), node_name(config_->pid_path)));
+    std::_Exit(serve(std::move(pair->second), node_name(*config_)));
   }
   child_ = pid;
   spawned_ = clock_.now();
