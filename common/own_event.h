@@ -26,6 +26,8 @@ class OwnEvent {
     (void)event_del(&event_);  // ignoring: deleting cannot fail here
     event_ = {};
   }
+  // Whether what it waits for has happened, and its callback is to run in this turn of the loop.
+  bool fires() const noexcept { return (event_.ev_evcallback.evcb_flags & EVLIST_ACTIVE) != 0; }
   explicit operator bool() const noexcept { return event_initialized(&event_) != 0; }
   event *get() noexcept { return &event_; }  // REQUIRES: set
 

@@ -137,13 +137,16 @@ void BackendConn::rest(MonoTime now, BackendPool &pool) {
   state_ = State::idle;
   pool_ = &pool;
   idle_since_ = now;
+  unheard_ = paused_;
   pause_reading(false);
 }
 
 bool BackendConn::wake(MonoTime now) {
   pool_ = nullptr;
-  bool alive = now - idle_since_ < idle_max_ && !stream_.holds_input();
-  if (alive && now - idle_since_ > kTrustedIdle) {
+  // What this turn of the loop has in store for it (a FIN, bytes nobody asked for) came before the
+  // request that is to be sent, and would be taken for its answer.
+  bool alive = now - idle_since_ < idle_max_ && !stream_.holds_input() && !read_event_.fires();
+  if (alive && (unheard_ || now - idle_since_ > kTrustedIdle)) {
     char byte = 0;
     const ssize_t n = ::recv(stream_.fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     alive = n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);

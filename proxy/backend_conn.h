@@ -143,6 +143,7 @@ class BackendConn final : public Buried {
   bool keep_alive_ = false;
   bool tainted_ = false;  // surplus bytes, an early answer: not to be used again
   bool paused_ = false;
+  bool unheard_ = false;  // nobody listened when it was put to rest: something may be waiting
   bool got_bytes_ = false;
   bool write_broken_ = false;
   int failed_at_once_ = 0;  // errno of a connect() that failed without waiting
