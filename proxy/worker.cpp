@@ -56,7 +56,6 @@ Worker::Worker(uint32_t index, WorkerContext context, WorkerMailbox &mailbox)
   accept_fd_max_ = accept_fd_max();
   tick_.reset(event_new(base_.get(), -1, EV_PERSIST, &on_tick_c, this));
   mail_.reset(event_new(base_.get(), mailbox.fd(), EV_READ | EV_PERSIST, &on_mail_c, this));
-  (void)event_add(tick_.get(), &kTick);
   (void)event_add(mail_.get(), nullptr);
 }
 
@@ -74,22 +73,26 @@ Worker::~Worker() {
 }
 
 void Worker::run() {
-  while (!stopped_) {
-    if (event_base_loop(base_.get(), EVLOOP_ONCE) < 0) break;
-    now_fresh_ = false;
-    if (std::exchange(control_used_, false)) context_.control.flush();
-    // Burying may bury more (a connection's exchange its backend connection).
-    while (!graveyard_.empty()) {
-      dying_.swap(graveyard_);
-      dying_.clear();
-    }
-    if (stopping_ && ((clients_.empty() && adopted_.empty()) || now() >= stop_due_))
-      stopped_ = true;
-    now_fresh_ = false;
+  (void)event_add(tick_.get(), &kTick);
+  while (turn(EVLOOP_ONCE)) {
   }
   for (const auto &log : access_writers_) {
     if (log) log->flush();
   }
+}
+
+bool Worker::turn(int flags) {
+  if (event_base_loop(base_.get(), flags) < 0) return false;
+  now_fresh_ = false;
+  if (std::exchange(control_used_, false)) context_.control.flush();
+  // Burying may bury more (a connection's exchange its backend connection).
+  while (!graveyard_.empty()) {
+    dying_.swap(graveyard_);
+    dying_.clear();
+  }
+  if (stopping_ && ((clients_.empty() && adopted_.empty()) || now() >= stop_due_)) stopped_ = true;
+  now_fresh_ = false;
+  return !stopped_;
 }
 
 MonoTime Worker::now() {

@@ -77,6 +77,11 @@ class Worker {
 
   // The thread's body: runs until StopWorker has been obeyed.
   void run();
+  // Its two halves, for whoever keeps the time itself: one turn of the loop and the burials after
+  // it (`flags` as event_base_loop takes them; false: it has stopped), and what every
+  // TimerWheel::kTick brings.
+  bool turn(int flags);
+  void on_tick();
   const Counters &counters() const noexcept { return counters_; }  // any thread may read
 
   // ---- services for what the worker owns ----
@@ -109,6 +114,7 @@ class Worker {
   uint64_t enlist(Exchange &exchange);
   void delist(uint64_t id);
   Exchange *find(uint64_t id) noexcept;  // nullptr: it has ended
+  size_t exchanges_count() const noexcept { return slots_.size() - free_slots_.size(); }
   void await_restoration(uint64_t exchange) { awaiting_restoration_.push_back(exchange); }
   // Exchanges whose client has left, until the backend has finished.
   void adopt(std::unique_ptr<Exchange> exchange);
@@ -157,7 +163,6 @@ class Worker {
     const Config *key = nullptr;
     std::vector<std::unique_ptr<UpstreamState>> upstreams;
   };
-  void on_tick();
   void on_mail();
   void on_message(AdmitAnswer &message);
   void on_message(FinishExchange &message);

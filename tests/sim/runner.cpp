@@ -14,12 +14,13 @@ struct Options {
   std::optional<uint64_t> seed;  // only this one, explained
   uint64_t first = 1;
   uint64_t seeds_count = 10'000;
-  uint64_t steps_count = 400;
+  uint64_t steps_count = 0;
   uint64_t lines_max = 50;  // of a failing history are told
 };
 
-std::optional<Options> parse(int argc, char **argv) {
+std::optional<Options> parse(int argc, char **argv, uint64_t steps_count) {
   Options options;
+  options.steps_count = steps_count;
   for (int i = 1; i + 1 < argc; i += 2) {
     uint64_t value = 0;
     const char *const end = argv[i + 1] + std::strlen(argv[i + 1]);
@@ -55,29 +56,10 @@ std::vector<uint64_t> kept_seeds(const char *path) {
   return seeds;
 }
 
-struct Outcome {
-  std::optional<Violation> violation;
-  uint64_t step = 0;  // in which it happened; past the last one: while healing
-  uint64_t core_steps_count = 0;
-};
-
-Outcome play(uint64_t seed, uint64_t steps_count, const MakeProxy &make_proxy, Trace &trace) {
-  Outcome outcome;
-  World world(seed, make_proxy, trace);
-  try {
-    for (; outcome.step < steps_count; ++outcome.step) world.step();
-    world.heal();
-  } catch (const Violation &violation) {
-    outcome.violation = violation;
-  }
-  outcome.core_steps_count = world.core_steps_count();
-  return outcome;
-}
-
 // The same history once more, told.
-void explain(uint64_t seed, const Options &options, const MakeProxy &make_proxy) {
+void explain(uint64_t seed, const Options &options, const Play &play) {
   Trace trace(options.lines_max);
-  const Outcome outcome = play(seed, options.steps_count, make_proxy, trace);
+  const Outcome outcome = play(seed, options.steps_count, trace);
   for (const std::string &line : trace.lines()) std::printf("  %s\n", line.c_str());
   if (!outcome.violation) {
     std::printf("seed %llu holds\n", static_cast<unsigned long long>(seed));
@@ -91,33 +73,34 @@ void explain(uint64_t seed, const Options &options, const MakeProxy &make_proxy)
 
 }  // namespace
 
-int run(int argc, char **argv, const char *seeds_file, const MakeProxy &make_proxy) {
-  const auto options = parse(argc, argv);
+int run(int argc, char **argv, const Simulation &simulation) {
+  const auto options = parse(argc, argv, simulation.steps_count);
   if (!options) {
     std::fprintf(stderr, "usage: %s [--seed N | --first N --seeds COUNT] [--steps M] [--lines L]\n",
                  argv[0]);
     return 2;
   }
+  const Play &play = simulation.play;
   if (options->seed) {
-    explain(*options->seed, *options, make_proxy);
+    explain(*options->seed, *options, play);
     Trace quiet(0);
-    return play(*options->seed, options->steps_count, make_proxy, quiet).violation ? 1 : 0;
+    return play(*options->seed, options->steps_count, quiet).violation ? 1 : 0;
   }
-  std::vector<uint64_t> seeds = kept_seeds(seeds_file);
+  std::vector<uint64_t> seeds = kept_seeds(simulation.seeds_file);
   for (uint64_t i = 0; i < options->seeds_count; ++i) seeds.push_back(options->first + i);
-  uint64_t core_steps_count = 0;
+  uint64_t work_count = 0;
   for (const uint64_t seed : seeds) {
     Trace quiet(0);
-    const Outcome outcome = play(seed, options->steps_count, make_proxy, quiet);
-    core_steps_count += outcome.core_steps_count;
+    const Outcome outcome = play(seed, options->steps_count, quiet);
+    work_count += outcome.work_count;
     if (!outcome.violation) continue;
-    explain(seed, *options, make_proxy);
+    explain(seed, *options, play);
     std::printf("again: %s --seed %llu; keep it in %s\n", argv[0],
-                static_cast<unsigned long long>(seed), seeds_file);
+                static_cast<unsigned long long>(seed), simulation.seeds_file);
     return 1;
   }
-  std::printf("%zu seeds hold, %llu steps of the core\n", seeds.size(),
-              static_cast<unsigned long long>(core_steps_count));
+  std::printf("%zu seeds hold, %llu %s\n", seeds.size(),
+              static_cast<unsigned long long>(work_count), simulation.work);
   return 0;
 }
 

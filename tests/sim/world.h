@@ -42,7 +42,7 @@ class World {
   // whoever is not persistent is gone when nobody does anything any more.
   void heal();
 
-  uint64_t core_steps_count() const noexcept { return core_steps_count_; }
+  uint64_t work_count() const noexcept { return core_steps_count_; }  // steps of the core
 
  private:
   // A session as its client sees it.
