@@ -70,6 +70,7 @@ HF_TEST(a_renewed_token_keeps_the_session_and_another_users_finds_none) {
   HF_EQ(mallory.get().head().status, 404);
   HF_EQ(mallory.get("1").head().status, 404);
   HF_CHECK(stream.end() == BodyEnd::open);
+  pair.wait_sessions(1);
   HF_EQ(pair.admin_json("show sess json")[size_t{0}]["user"].text(), "https://issuer|alice");
   HF_EQ(renewed.remove().status, 200);
 }

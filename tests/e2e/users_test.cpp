@@ -74,6 +74,7 @@ HF_TEST(the_header_is_believed_from_trusted_proxies_only) {
   const Pair pair(options);
   StreamableClient client(pair.proxy_port(), "/mcp", {{"X-User", "alice"}});
   client.open();
+  pair.wait_sessions(1);
   HF_EQ(pair.admin_json("show sess json")[size_t{0}]["user"].text(), "-");
 }
 
@@ -85,6 +86,7 @@ HF_TEST(a_bearer_token_names_its_user_and_is_never_shown) {
   check_unknown_to(pair, owner.session(), {{"Authorization", "Bearer other"}});
   check_unknown_to(pair, owner.session(), {});
   HF_EQ(owner.post(rpc("ping", "1")).status, 200);
+  pair.wait_sessions(1);
   const std::string user = pair.admin_json("show sess json")[size_t{0}]["user"].text();
   HF_CHECK(user != "-");
   HF_CHECK(pair.admin("show sess json").find("s3cret") == std::string::npos);
