@@ -137,6 +137,28 @@ std::string events_body(Rng &rng, uint32_t id) {
   return out;
 }
 
+// How the answer ends, with what its flaw leaves of it.
+void spoil(AnswerPlan &plan, Rng &rng, const ExchangeShape &shape, bool head_only) {
+  std::string &out = plan.wire;
+  plan.whole_bytes = out.size();
+  if (plan.to_close) plan.end = AnswerPlan::End::close;
+  if (rng.percent(shape.flaws_percent / 4) && !plan.to_close) {
+    plan.end = static_cast<AnswerPlan::End>(1 + rng.below(3));
+  }
+  if (plan.flaw == AnswerPlan::Flaw::chunk && head_only) plan.flaw = AnswerPlan::Flaw::none;
+  if (plan.flaw == AnswerPlan::Flaw::surplus && plan.to_close) plan.flaw = AnswerPlan::Flaw::none;
+  if (plan.flaw == AnswerPlan::Flaw::surplus)
+    out += rng.percent(50) ? "surplus" : "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+  if (plan.flaw == AnswerPlan::Flaw::cut || plan.flaw == AnswerPlan::Flaw::silence) {
+    // Of a body that only the end ends, any end but a reset is its end.
+    const size_t least = rng.percent(30) ? 1 : std::min(plan.head_bytes, out.size() - 1);
+    out.resize(least + rng.below(out.size() - least));
+    plan.whole_bytes = out.size();
+    plan.end = plan.to_close || rng.percent(50) ? AnswerPlan::End::reset : AnswerPlan::End::close;
+    if (plan.flaw == AnswerPlan::Flaw::silence) plan.end = AnswerPlan::End::keep;
+  }
+}
+
 }  // namespace
 
 ExchangeShape ExchangeShape::draw(Rng &rng, size_t configs_count) {
@@ -259,23 +281,7 @@ AnswerPlan AnswerPlan::draw(Rng &rng, uint32_t id, const RequestPlan &request,
   } else {
     out += plan.body;
   }
-  plan.whole_bytes = out.size();
-  if (plan.to_close) plan.end = End::close;
-  if (rng.percent(shape.flaws_percent / 4) && !plan.to_close) {
-    plan.end = static_cast<End>(1 + rng.below(3));
-  }
-  if (plan.flaw == Flaw::chunk && head_only) plan.flaw = Flaw::none;
-  if (plan.flaw == Flaw::surplus && plan.to_close) plan.flaw = Flaw::none;
-  if (plan.flaw == Flaw::surplus)
-    out += rng.percent(50) ? "surplus" : "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
-  if (plan.flaw == Flaw::cut || plan.flaw == Flaw::silence) {
-    // Of a body that only the end ends, any end but a reset is its end.
-    const size_t least = rng.percent(30) ? 1 : std::min(plan.head_bytes, out.size() - 1);
-    out.resize(least + rng.below(out.size() - least));
-    plan.whole_bytes = out.size();
-    plan.end = plan.to_close || rng.percent(50) ? End::reset : End::close;
-    if (plan.flaw == Flaw::silence) plan.end = End::keep;
-  }
+  spoil(plan, rng, shape, head_only);
   return plan;
 }
 
