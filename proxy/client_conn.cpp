@@ -444,6 +444,8 @@ void ClientConn::close(StreamReason reason) {
   write_event_.reset();
   again_event_.reset();
   if (exchange_) {
+    // Its client may only have stopped writing, in the middle of its request.
+    if (exchange_->ends_with_connection()) stream_.reset_on_close();
     if (exchange_->on_client_gone(reason)) {
       worker_.adopt(std::move(exchange_));
     } else {

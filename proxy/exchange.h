@@ -86,6 +86,10 @@ class Exchange final : public BackendUser,
   // before the response begins there is nothing to send that would tell a closed peer from a
   // half-closed one.
   bool fin_cancels() const noexcept { return modern_ && !response_started_; }
+  // Whether the connection's end is the answer's: before that only a reset shows that it was cut.
+  bool ends_with_connection() const noexcept {
+    return response_started_ && client_framing_.kind == http::BodyKind::until_close;
+  }
   void on_client_writable();     // everything for the client is in the kernel
   void on_client_progress();     // some of it is
   void on_client_half_closed();  // FIN after a complete request

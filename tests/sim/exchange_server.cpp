@@ -156,13 +156,12 @@ void FakeServer::note_fin() {
 void FakeServer::leave(bool reset) {
   books_.trace().note("server {} {}", index_, reset ? "resets" : "leaves");
   if (!reset) note_fin();
-  const bool whole = answer_ != nullptr && answer_->whole;
   // What was sent here counts as sent, read or not.
   for (std::string rest = end_.read(1 << 18); established_ && !rest.empty();
        rest = end_.read(1 << 18)) {
     on_bytes(rest);
   }
-  if (!whole) note_broken();
+  if (answer_ == nullptr || !answer_->whole) note_broken();
   if (reset) {
     end_.reset();
   } else {
