@@ -3,7 +3,7 @@
 #
 #   scripts/bench.sh [quick | full | tests] [CASE…]
 #
-#   quick  one short round of each case (default): about 4 minutes
+#   quick  one short round of each case (default): about 5 minutes
 #   full   three rounds, which alone say something: about 12 minutes
 #   tests  the yardstick's own tests and those of what is bounded (CTest label bench)
 #
