@@ -18,6 +18,7 @@ HF_TEST(health_counts_sessions_and_users) {
   a.open();
   b.open();
   c.open();
+  pair.wait_sessions(3);
   const Response response = fetch(pair.proxy_port(), {"GET", "/health", {}, {}});
   HF_EQ(response.status, 200);
   HF_CHECK(response.header("Content-Type").value_or("").starts_with("application/json"));
@@ -36,6 +37,7 @@ HF_TEST(active_means_idle_for_less_than_the_timeout) {
   const Pair pair(options);
   StreamableClient client(pair.proxy_port());
   client.open();
+  pair.wait_sessions(1);
   HF_CHECK(eventually([&] { return pair.health()["sessions"]["active"] == 0; }));
   HF_EQ(pair.health()["sessions"]["total"].integer(), 1);
   (void)client.call("clock");
