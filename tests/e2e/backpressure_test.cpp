@@ -41,11 +41,6 @@ size_t resident_bytes(int pid) {
   HF_FAIL("no RssAnon");
 }
 
-int serving_pid(Pair &pair) {
-  const std::string line = pair.proxy().wait_for_line("event=serving pid=");
-  return std::stoi(line.substr(line.find("pid=") + 4));
-}
-
 PairOptions behind(const ScriptedBackend &backend) {
   PairOptions options;
   options.backend_port = backend.port();
@@ -110,7 +105,7 @@ HF_TEST(readers_that_stop_stop_their_backends_and_nobody_else) {
   });
   const OnExit stop([&] { over = true; });  // also when a check fails: the scripts must end
   Pair pair(behind(backend));
-  const int pid = serving_pid(pair);
+  const int pid = serving_pid(pair.proxy());
   (void)fetch(pair.proxy_port(), {"GET", "/flowing", {{"Accept", "text/plain"}}, {}});
   const size_t before = resident_bytes(pid);
   std::vector<Connection> blocked;
@@ -151,7 +146,7 @@ HF_TEST(backends_that_stop_stop_their_clients_and_nobody_else) {
   });
   const OnExit stop([&] { done.open(); });
   Pair pair(behind(backend));
-  const int pid = serving_pid(pair);
+  const int pid = serving_pid(pair.proxy());
   HF_EQ(fetch(pair.proxy_port(), {"GET", "/", {{"Accept", "text/plain"}}, {}}).status, 200);
   const size_t before = resident_bytes(pid);
   std::vector<Connection> blocked;

@@ -60,11 +60,6 @@ size_t anonymous_bytes(int pid) {
   HF_FAIL("no RssAnon");
 }
 
-int serving_pid(Pair &pair) {
-  const std::string line = pair.proxy().wait_for_line("event=serving pid=");
-  return std::stoi(line.substr(line.find("pid=") + 4));
-}
-
 // Sends `request` over and over until the kernel has taken nothing for a while; how many bytes it
 // took. More than `bytes_max` fails the test: nobody stops the client.
 size_t run_ahead(Connection &client, const std::string &request, size_t bytes_max) {
@@ -112,7 +107,7 @@ HF_TEST(a_client_that_runs_ahead_is_stopped_and_answered_in_order_later) {
     (void)peer.wait_closed();
   });
   Pair pair(behind(backend));
-  const int pid = serving_pid(pair);
+  const int pid = serving_pid(pair.proxy());
   HF_EQ(fetch(pair.proxy_port(), {"GET", "/text", {}, {}}).body, "here");
   const size_t before = anonymous_bytes(pid);
   const std::string later = get_text(30'000);
