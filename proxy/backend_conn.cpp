@@ -14,7 +14,6 @@
 namespace holdfast::proxy {
 namespace {
 
-constexpr int kReadsPerTurn = 4;      // then other connections get their turn
 constexpr uint8_t kInterimMax = 8;    // 1xx answers per exchange
 constexpr Millis kTrustedIdle{1000};  // idle for longer: ask the kernel before reusing
 constexpr Millis kIdleDefault{4000};  // Node and uvicorn close after 5 s
@@ -272,8 +271,10 @@ void BackendConn::on_readable() {
   if (state_ == State::dead) return;
   if (stream_.writes_when_readable()) flush();
   Scratch &scratch = worker_.scratch();
-  for (int i = 0; i < kReadsPerTurn; ++i) {
-    const IoResult got = stream_.read(scratch.receive.data(), scratch.receive.size());
+  for (size_t taken = 0; taken < kReadBytesMax;) {
+    const size_t asked =
+        read_size_.next(taken, [this] { return user_ != nullptr ? user_->room_for_answer() : 0; });
+    const IoResult got = stream_.read(scratch.receive.data(), asked);
     if (got.status == IoStatus::would_block) break;
     if (state_ == State::idle) {
       // Whatever an idle connection says (surplus bytes, FIN, RST), it is of no use any more.
@@ -287,11 +288,12 @@ void BackendConn::on_readable() {
       return;
     }
     got_bytes_ = true;
+    taken += got.bytes;
+    read_size_.note(got.bytes);
     parse({scratch.receive.data(), got.bytes});
     if (user_ == nullptr || state_ != State::busy) break;
     user_->on_backend_turn_end();
-    if (got.bytes < scratch.receive.size() || paused_ || user_ == nullptr || state_ != State::busy)
-      break;
+    if (got.bytes < asked || paused_ || user_ == nullptr || state_ != State::busy) break;
   }
   wait_for_more();
 }

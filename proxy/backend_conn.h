@@ -21,6 +21,7 @@
 #include "proxy/http/body_decoder.h"
 #include "proxy/http/head_parser.h"
 #include "proxy/net/output.h"
+#include "proxy/net/read_size.h"
 #include "proxy/worker_parts.h"
 
 namespace holdfast::proxy {
@@ -50,6 +51,8 @@ class BackendUser {
   virtual void on_backend_fault(BackendFault fault, const char *detail) = 0;
   virtual void on_backend_writable() = 0;  // everything sent so far is in the kernel
   virtual void on_backend_blocked() = 0;   // connected, but the kernel takes no more for now
+  // How many bytes of the answer it can pass on at once.
+  virtual size_t room_for_answer() { return 0; }
 
  protected:
   ~BackendUser() = default;
@@ -91,6 +94,8 @@ class BackendConn final : public Buried {
   }
   bool reused() const noexcept { return reused_; }
   size_t unsent_bytes() const noexcept { return output_.unsent_bytes(); }
+  // How many bytes of a request can go out at once.
+  size_t room() const noexcept { return connecting() ? 0 : stream_.room(); }
   uint64_t accepted_bytes() const noexcept { return output_.sent_bytes() - begun_at_bytes_; }
   MonoTime idle_since() const noexcept { return idle_since_; }
   // The idle limit this backend announced (Keep-Alive: timeout), less one second.
@@ -145,6 +150,7 @@ class BackendConn final : public Buried {
   bool paused_ = false;
   bool unheard_ = false;  // nobody listened when it was put to rest: something may be waiting
   bool got_bytes_ = false;
+  ReadSize read_size_;
   bool write_broken_ = false;
   int failed_at_once_ = 0;  // errno of a connect() that failed without waiting
   uint8_t interim_count_ = 0;

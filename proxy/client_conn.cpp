@@ -11,7 +11,6 @@
 namespace holdfast::proxy {
 namespace {
 
-constexpr int kReadsPerTurn = 4;  // then other connections get their turn
 constexpr timeval kNextTurn{0, 0};
 // TCP has given up: probes or data went unanswered for too long.
 bool tells_of_vanished_host(int sys_errno) {
@@ -75,8 +74,10 @@ void ClientConn::on_readable() {
     process(waited);
   }
   Scratch &scratch = worker_.scratch();
-  for (int i = 0; i < kReadsPerTurn && state_ == State::open && paused_ == 0; ++i) {
-    const IoResult got = stream_.read(scratch.receive.data(), scratch.receive.size());
+  for (size_t taken = 0; taken < kReadBytesMax && state_ == State::open && paused_ == 0;) {
+    const size_t asked =
+        read_size_.next(taken, [this] { return exchange_ ? exchange_->room_for_request() : 0; });
+    const IoResult got = stream_.read(scratch.receive.data(), asked);
     if (got.status == IoStatus::would_block) break;
     if (got.status == IoStatus::eof) {
       on_eof();
@@ -86,6 +87,8 @@ void ClientConn::on_readable() {
       on_read_failed(got.sys_errno);
       return;
     }
+    taken += got.bytes;
+    read_size_.note(got.bytes);
     worker_.counters().add(Counter::bytes_from_clients, static_cast<int64_t>(got.bytes));
     if (!holds_input()) {
       process({scratch.receive.data(), got.bytes});
@@ -94,7 +97,7 @@ void ClientConn::on_readable() {
       joined.append(scratch.receive.data(), got.bytes);
       process(joined);
     }
-    if (got.bytes < scratch.receive.size()) break;
+    if (got.bytes < asked) break;
   }
   wait_for_more();
 }
@@ -393,7 +396,7 @@ void ClientConn::linger() {
 void ClientConn::discard() {
   Scratch &scratch = worker_.scratch();
   for (;;) {
-    const IoResult got = stream_.read(scratch.receive.data(), scratch.receive.size());
+    const IoResult got = stream_.read(scratch.receive.data(), kReadBytes);
     if (got.status == IoStatus::would_block) return;
     lingered_bytes_ += static_cast<uint32_t>(got.bytes);  // of one read beyond its bound
     if (got.status != IoStatus::ok || lingered_bytes_ > kLingerBytesMax) {

@@ -21,6 +21,7 @@
 #include "proxy/http/head_parser.h"
 #include "proxy/net/output.h"
 #include "proxy/net/peer_watch.h"
+#include "proxy/net/read_size.h"
 #include "proxy/net/timer_wheel.h"
 #include "proxy/worker_parts.h"
 
@@ -58,6 +59,8 @@ class ClientConn final : public WheelTimer::User, public Buried {
   void send(std::span<const iovec> pieces);
   void send_continue();
   size_t unsent_bytes() const noexcept { return output_.unsent_bytes(); }
+  // How many bytes of an answer can go out at once.
+  size_t room() const noexcept { return stream_.room(); }
   // What the kernel knows of the client's host; nullopt on a Unix socket.
   std::optional<TcpState> tcp_state() const noexcept { return proxy::tcp_state(stream_.fd()); }
   // Stops and resumes reading the request's body: backpressure from the backend.
@@ -145,6 +148,7 @@ class ClientConn final : public WheelTimer::User, public Buried {
   bool broken_ = false;
   bool closing_ = false;  // after the current answer
   bool head_started_ = false;
+  ReadSize read_size_;
 };
 
 }  // namespace holdfast::proxy

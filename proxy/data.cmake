@@ -31,6 +31,7 @@ hf_library(hf_proxy_data
   legacy_recovery.cpp
   legacy_streams.cpp
   initialize_result.cpp
+  net/byte_stream.cpp
   net/output.cpp
   net/peer_watch.cpp
   net/timer_wheel.cpp

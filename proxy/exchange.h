@@ -82,6 +82,9 @@ class Exchange final : public BackendUser,
   size_t start(const http::RequestHead &head, std::string_view raw_head, std::string_view body);
   size_t on_client_bytes(std::string_view bytes);
   bool request_complete() const noexcept { return request_complete_; }
+  // How many bytes of the request's body can be read and passed on at once. Never more than belong
+  // to it: what follows is another request, which waits.
+  size_t room_for_request() const;
   // Whether the client's FIN ends it: in the sessionless era leaving is the only cancellation, and
   // before the response begins there is nothing to send that would tell a closed peer from a
   // half-closed one.
@@ -120,6 +123,7 @@ class Exchange final : public BackendUser,
   void on_backend_fault(BackendFault fault, const char *detail) override;
   void on_backend_writable() override;
   void on_backend_blocked() override;
+  size_t room_for_answer() override;
 
   // ---- mcp::SseSink ----
   void on_sse_data(std::string_view piece) override;

@@ -486,6 +486,12 @@ void Exchange::arm_for_send() {
   rearm();
 }
 
+size_t Exchange::room_for_request() const {
+  if (!backend_ || request_complete_) return 0;
+  const uint64_t wanted = request_body_.known_bytes();
+  return wanted > kReadBytes ? std::min(uint64_t{backend_->room()}, wanted) : 0;
+}
+
 void Exchange::on_backend_blocked() {
   connect_due_ = MonoTime::max();
   arm_for_send();

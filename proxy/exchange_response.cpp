@@ -405,6 +405,12 @@ void Exchange::flush_client() {
   }
 }
 
+// What is looked at before it may pass is collected, and has bounds of its own.
+size_t Exchange::room_for_answer() {
+  const bool passes = client_ != nullptr && !legacy_ && !(recovery_ && recovery_->judged != 0);
+  return passes ? client_->room() : 0;
+}
+
 void Exchange::on_client_progress() {
   if (write_due_ != MonoTime::max() && !ending_) write_due_ = worker_.now() + write_stall();
 }

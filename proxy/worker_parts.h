@@ -9,6 +9,7 @@
 
 #include "proxy/http/message.h"
 #include "proxy/net/gather.h"
+#include "proxy/net/read_size.h"
 
 namespace holdfast::proxy {
 
@@ -21,7 +22,7 @@ class Buried {
 // Reused by every callback, so that steady state neither allocates nor keeps buffers per
 // connection. Nothing in it survives the callback that filled it.
 struct Scratch {
-  std::array<char, 64 * 1024> receive;
+  std::array<char, kReadBytesMax> receive;
   http::RequestHead request;
   http::ResponseHead response;
   Gather client_gather;                  // one gathered write towards a client

@@ -39,6 +39,8 @@ class BodyDecoder {
 
   bool ended() const noexcept { return phase_ == Phase::ended; }
   const char *error() const noexcept { return error_; }  // REQUIRES: failed. Fixed text
+  // Bytes that are content for sure: of the body, or of the chunk that has begun.
+  uint64_t known_bytes() const noexcept { return phase_ == Phase::data ? left_bytes_ : 0; }
   uint64_t decoded_bytes() const noexcept { return decoded_bytes_; }
   Framing framing() const noexcept { return framing_; }
 

@@ -56,6 +56,9 @@ class ByteStream {
     }
   }
 
+  // How many bytes a write would take now, at least (memory may get short); 0 where nobody knows.
+  size_t room() const noexcept;
+
   // True when the kernel has an error for this socket (an RST after a FIN shows nowhere else).
   bool broken() noexcept {
     int error = 0;

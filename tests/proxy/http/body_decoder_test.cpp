@@ -262,6 +262,19 @@ HF_TEST(what_the_chunk_writer_opens_the_decoder_reads) {
   HF_EQ(std::string(open, write_chunk_open(open, UINT64_MAX)), "ffffffffffffffff\r\n");
 }
 
+HF_TEST(what_is_content_for_sure_is_known_in_advance) {
+  BodyDecoder length({BodyKind::length, 10});
+  HF_EQ(length.known_bytes(), 10U);
+  HF_EQ(length.next("abc").data.size(), 3U);
+  HF_EQ(length.known_bytes(), 7U);
+  BodyDecoder chunked(kChunked);
+  HF_EQ(chunked.known_bytes(), 0U);
+  HF_EQ(chunked.next("5\r\n").consumed, 3U);
+  HF_EQ(chunked.known_bytes(), 5U);
+  HF_EQ(chunked.next("abcde").consumed, 5U);
+  HF_EQ(chunked.known_bytes(), 0U);
+}
+
 int main() {
   const CMUnitTest tests[] = {
       HF_UNIT(a_body_without_bytes_ends_at_once),
@@ -277,6 +290,7 @@ int main() {
       HF_UNIT(extension_limits_are_reached),
       HF_UNIT(trailer_limits_are_reached),
       HF_UNIT(the_framing_overhead_is_bounded),
+      HF_UNIT(what_is_content_for_sure_is_known_in_advance),
       HF_UNIT(what_the_chunk_writer_opens_the_decoder_reads),
   };
   return HF_RUN(tests);
