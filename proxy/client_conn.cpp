@@ -179,7 +179,6 @@ bool ClientConn::parse_head(std::string_view &bytes) {
   const size_t body_bytes =
       exchange_->start(head, bytes.substr(0, head_bytes), bytes.substr(head_bytes));
   bytes.remove_prefix(head_bytes + body_bytes);
-  body_total_due_ = MonoTime::max();
   return true;
 }
 
@@ -228,7 +227,6 @@ void ClientConn::arm_for_input() {
   if (state_ != State::open) return;
   const MonoTime now = worker_.now();
   if (!exchange_) {
-    body_due_ = body_total_due_ = MonoTime::max();
     if (holds_input() && !head_started_ && held_->parser.started()) {
       head_started_ = true;
       due_ = now + config_->servers[listener().default_server].client_header_timeout;
@@ -237,14 +235,12 @@ void ClientConn::arm_for_input() {
     return;
   }
   due_ = MonoTime::max();
-  if (exchange_->request_complete()) {
-    body_due_ = body_total_due_ = MonoTime::max();
-    return;
-  }
+  if (exchange_->request_complete()) return;
   const Server &server = config_->servers[listener().default_server];
-  body_due_ = now + server.client_body_timeout;
-  if (body_total_due_ == MonoTime::max()) body_total_due_ = now + server.client_body_total;
-  const MonoTime first = std::min(body_due_, body_total_due_);
+  BodyDeadlines &body = exchange_->body_deadlines();
+  body.stall = now + server.client_body_timeout;
+  if (body.total == MonoTime::max()) body.total = now + server.client_body_total;
+  const MonoTime first = body.first();
   if (!timer_.armed() || timer_.due() > first) timer_.arm(first);
 }
 
@@ -255,8 +251,9 @@ void ClientConn::on_deadline(WheelTimer &) {
     return;
   }
   const bool paused = (paused_ & kPausedByExchange) != 0;
-  const bool body_waits = exchange_ && !exchange_->request_complete() && !paused;
-  if (body_waits && std::min(body_due_, body_total_due_) <= now) {
+  BodyDeadlines *const body =
+      exchange_ && !exchange_->request_complete() ? &exchange_->body_deadlines() : nullptr;
+  if (body != nullptr && !paused && body->first() <= now) {
     exchange_->on_request_timeout();
     return;
   }
@@ -268,13 +265,13 @@ void ClientConn::on_deadline(WheelTimer &) {
     refuse(408, "the request head did not arrive in time\n");
     return;
   }
-  if (paused && exchange_ && !exchange_->request_complete()) {
+  if (paused && body != nullptr) {
     // We do not let it send: its clocks stand still.
     const Millis patience = config_->servers[listener().default_server].client_body_timeout;
-    body_due_ = now + patience;
-    if (body_total_due_ != MonoTime::max()) body_total_due_ += patience;
+    body->stall = now + patience;
+    if (body->total != MonoTime::max()) body->total += patience;
   }
-  const MonoTime due = std::min({due_, body_due_, body_total_due_});
+  const MonoTime due = body != nullptr ? std::min(due_, body->first()) : due_;
   if (due != MonoTime::max()) timer_.arm(due);
 }
 
@@ -465,8 +462,11 @@ void ClientConn::close_when_idle() {
 
 void ClientConn::pause_reading(bool paused) {
   const bool was = paused_ != 0;
-  if (!paused && (paused_ & kPausedByExchange) != 0 && body_due_ != MonoTime::max()) {
-    body_due_ = worker_.now() + config_->servers[listener().default_server].client_body_timeout;
+  if (!paused && (paused_ & kPausedByExchange) != 0 && exchange_ &&
+      !exchange_->request_complete()) {
+    BodyDeadlines &body = exchange_->body_deadlines();
+    if (body.stall != MonoTime::max())
+      body.stall = worker_.now() + config_->servers[listener().default_server].client_body_timeout;
   }
   set_pause(kPausedByExchange, paused);
   if (was && paused_ == 0 && holds_input() && !processing_)

@@ -128,9 +128,7 @@ class ClientConn final : public WheelTimer::User, public Buried {
   std::unique_ptr<Exchange> exchange_;
   std::unique_ptr<Held> held_;
   WheelTimer timer_;
-  MonoTime due_ = MonoTime::max();       // head, idle or linger deadline
-  MonoTime body_due_ = MonoTime::max();  // without progress
-  MonoTime body_total_due_ = MonoTime::max();
+  MonoTime due_ = MonoTime::max();  // head, idle or linger deadline; a body's are its exchange's
   AddressLimit::Place place_;
   std::string peer_ip_;
   uint32_t listener_;

@@ -8,14 +8,15 @@
 // exchange_reopen.cpp (legacy streams that outlive theirs), exchange_response.cpp (way out),
 // exchange_early.cpp (calls answered before their backend does), exchange_unopened.cpp (legacy
 // streams before their first POST), exchange_limits.cpp (how long an answer may take) and
-// exchange_end.cpp (every way to end).
+// exchange_end.cpp (every way to end). What serves only a request without an answer is a part of
+// its own (unanswered_request.h), which an event stream that stands no longer has.
 //
 //   inspect ──routable──▶ [restoring] ──▶ [admitting] ──▶ forwarding ──answer complete──▶ done
 //      │                      │               │            │  │   ▲
 //      │                      │               │            │  └lost, not run─▶ recovering
 //      └──────── refused ─────┴───────────────┴── fault ───┴──▶ answered (our own answer) ──▶ done
 //
-// Time: one wheel timer, armed for the earliest of the deadlines below.
+// Time: one wheel timer, armed for the earliest of the deadlines below and in that part.
 #pragma once
 
 #include <memory>
@@ -27,10 +28,8 @@
 #include "proxy/backend_conn.h"
 #include "proxy/backend_stats.h"
 #include "proxy/config.h"
-#include "proxy/http/body_decoder.h"
 #include "proxy/http/head_writer.h"
 #include "proxy/legacy_streams.h"
-#include "proxy/mcp/head_check.h"
 #include "proxy/mcp/message_event.h"
 #include "proxy/mcp/rpc_scanner.h"
 #include "proxy/mcp/sse_scanner.h"
@@ -40,6 +39,7 @@
 #include "proxy/rpc_answer.h"
 #include "proxy/session_registry.h"
 #include "proxy/session_text.h"
+#include "proxy/unanswered_request.h"
 #include "proxy/worker_mailbox.h"
 
 namespace holdfast::proxy {
@@ -91,7 +91,7 @@ class Exchange final : public BackendUser,
   bool fin_cancels() const noexcept { return modern_ && !response_started_; }
   // Whether the connection's end is the answer's: before that only a reset shows that it was cut.
   bool ends_with_connection() const noexcept {
-    return response_started_ && client_framing_.kind == http::BodyKind::until_close;
+    return response_started_ && client_body_ == http::BodyKind::until_close;
   }
   void on_client_writable();     // everything for the client is in the kernel
   void on_client_progress();     // some of it is
@@ -99,7 +99,10 @@ class Exchange final : public BackendUser,
   // The client has left. True: this exchange lives on to drain the backend's answer (the worker
   // adopts it).
   bool on_client_gone(StreamReason reason);
-  void on_request_timeout();  // the body did not come in time
+  void on_request_timeout();                  // the body did not come in time
+  BodyDeadlines &body_deadlines() noexcept {  // REQUIRES: !request_complete()
+    return request_->body_deadlines;
+  }
 
   // ---- from the worker's mailbox ----
   void on_admit(const AdmitAnswer &answer);
@@ -157,6 +160,7 @@ class Exchange final : public BackendUser,
   using Pieces = std::vector<std::string_view>;
 
   // exchange_request.cpp
+  void forget_request();
   void read_flags(const http::RequestHead &head);
   bool misdirected(const http::RequestHead &head) const;
   bool check(const http::RequestHead &head);
@@ -199,6 +203,7 @@ class Exchange final : public BackendUser,
   // exchange_user.cpp
   void identify_user(const http::RequestHead &head);
   void identify_by_token(const http::RequestHead &head);
+  void take_user(std::string user);
 
   // exchange_session.cpp
   void decide(const http::RequestHead &head);
@@ -229,7 +234,7 @@ class Exchange final : public BackendUser,
   bool identified(size_t more_bytes) const;
   ExchangeRef ref() const noexcept;
   SessionKeyView key() const noexcept {
-    return {session_.view(), view_.key_hash};
+    return {session_.view(), home_.key_hash};
   }  // REQUIRES: in_session_
 
   // exchange_recovery.cpp
@@ -322,6 +327,7 @@ class Exchange final : public BackendUser,
   bool patient() const noexcept;
   bool in_finite_body() const noexcept;
   bool judging() const noexcept;
+  bool splicing() const noexcept;
   Millis silence_max() const noexcept;
   Millis write_stall() const noexcept;
   void watch_backend();
@@ -355,6 +361,7 @@ class Exchange final : public BackendUser,
   void write_log(std::string_view event);
   bool speaks_rpc() const noexcept;
   bool on_due(MonoTime now);
+  bool on_request_due(MonoTime now);
   bool on_backend_due(MonoTime now);
   void flush_gathered();
   void fail_calls_in_flight(std::string_view message, EndReason reason,
@@ -365,65 +372,39 @@ class Exchange final : public BackendUser,
   Worker &worker_;
   ClientConn *client_;  // nullptr: the client has left
   std::shared_ptr<const Config> config_;
-  const Server *server_ = nullptr;
-  const Location *location_ = nullptr;
-  const Pass *pass_ = nullptr;  // the location's, or what its map said
   const ProxySettings *settings_ = nullptr;
   UpstreamState *upstream_ = nullptr;
   std::unique_ptr<BackendConn> backend_;
-  std::unique_ptr<mcp::HeadCheck> head_check_;  // until the request has agreed with its head
+  std::unique_ptr<UnansweredRequest> request_;  // null: its event stream stands
   std::unique_ptr<mcp::RpcScanner> scanner_;    // of the request's body, or of the stream's event
-  std::unique_ptr<struct ExchangeWaiting> waiting_;  // what a request holds while it cannot go on
   std::unique_ptr<struct ExchangeLegacy> legacy_;  // while a legacy stream's first event is awaited
   std::unique_ptr<struct ExchangeEarly> early_;    // once a slow call got its stream
   std::unique_ptr<struct ExchangeUnopened> unopened_;  // a legacy stream without a session
   std::unique_ptr<struct ExchangeRecovery> recovery_;  // with session_recovery, or for a 404
   std::unique_ptr<struct ExchangeLog> log_;            // only where an access log is on
-  SessionText session_;                                // our id; empty without a session
   std::string request_id_;                             // raw JSON-RPC id, for errors
-  std::string user_;
-  std::string resend_;  // the request, while it may be sent again
-  std::string target_;  // origin-form, of requests that open something or ask sessiond
-  std::unique_ptr<SessionIdentity> opening_;  // what the session will be, once the backend accepts
-  SessionView view_;
-  std::string_view refusal_reason_;  // error.data.reason of a refusal: a word of close_reason.h
-  std::vector<BackendId> tried_;
-  RunningMark running_;                    // at the backend, where its load counts
-  std::optional<uint64_t> balance_key_{};  // what `hash` goes by
-  http::BodyDecoder request_body_;
-  mcp::SseScanner sse_;
+  SessionHome home_;
+  RunningMark running_;  // at the backend, where its load counts
   WheelTimer timer_;
   uint64_t id_;
-  uint64_t send_mark_ = 0;   // bytes the backend's connection had accepted when send_due_ was set
-  uint64_t body_bytes_ = 0;  // of the answer, decoded
-  size_t chunk_place_ = 0;   // of the open chunk's size line in the gather
-  size_t chunk_from_ = 0;    // gathered bytes before the open chunk
-  MonoTime started_{};
-  MonoTime connect_due_ = MonoTime::max();
-  MonoTime head_due_ = MonoTime::max();
+  uint64_t body_bytes_ = 0;                // of the answer, decoded
   MonoTime stall_due_ = MonoTime::max();   // a backend that sends nothing more
   MonoTime stream_due_ = MonoTime::max();  // an event stream that is old enough
   MonoTime write_due_ = MonoTime::max();
-  MonoTime send_due_ = MonoTime::max();  // a backend that does not read the request
   MonoTime heartbeat_due_ = MonoTime::max();
-  MonoTime hold_due_ = MonoTime::max();
   MonoTime opened_due_ = MonoTime::max();
-  MonoTime again_due_ = MonoTime::max();  // a GET that met 409 is asked again
-  MonoTime early_due_ = MonoTime::max();  // a call whose backend is silent gets its stream
-  MonoTime peer_due_ = MonoTime::max();   // whether the stream's client is still there is looked at
+  MonoTime peer_due_ = MonoTime::max();  // whether the stream's client is still there is looked at
   PeerWatch peer_watch_;
+  Millis ended_idle_{0};  // how long the session had been idle when it ended
+  mcp::SseScanner sse_;
+  SessionText session_;  // our id; empty without a session
   StreamKind stream_kind_ = StreamKind::get;
   StreamReason end_reason_ = StreamReason::complete;
-  Millis ended_idle_{0};  // how long the session had been idle when it ended
   http::Method method_ = http::Method::get;
-  http::Framing request_framing_;
-  http::Framing client_framing_;
-  uint8_t conflict_tries_ = 0;
+  http::BodyKind client_body_ = http::BodyKind::none;  // how the answer is framed for the client
   Phase phase_ = Phase::inspect;
   Kind kind_ = Kind::plain;
-  int status_ = 0;      // of the answer, for the log
-  int body_error_ = 0;  // status a malformed or too large body is refused with
-  int refusal_ = 0;     // status a refusal waits with for the request's id
+  int status_ = 0;  // of the answer, for the log
   bool request_complete_ = false;
   bool routed_ = false;             // by what the body's scanner said
   bool response_started_ = false;   // the final head was written towards the client
@@ -451,12 +432,6 @@ class Exchange final : public BackendUser,
   bool last_chunk_sent_ = false;
   bool ending_ = false;   // a stream we ended: what is unsent has two seconds
   bool flushed_ = false;  // something of the answer was handed to the client's connection
-};
-
-// What a request that must wait (for its method, for admission, for restored sessions) keeps.
-struct ExchangeWaiting {
-  std::string head;  // raw, parsed again when it goes on
-  std::string body;  // decoded
 };
 
 // A legacy stream whose `endpoint` event has not come yet.
@@ -512,6 +487,8 @@ struct ExchangeRecovery {
 
 // What the access log shows of a request.
 struct ExchangeLog {
+  MonoTime started{};
+  std::string user;
   std::string remote_addr;
   std::string request_line;
   std::string referrer;

@@ -10,24 +10,26 @@ namespace holdfast::proxy {
 // Before anything of the body has been read.
 void Exchange::begin_head_check(const http::RequestHead &head) {
   if (!settings_->mcp_header_check || method_ != http::Method::post) return;
-  if (location_ == nullptr || location_->handler != Handler::proxy) return;
+  if (request_->location == nullptr || request_->location->handler != Handler::proxy) return;
   const bool brings_one = head.fields.find(http::FieldId::mcp_method) != nullptr ||
                           head.fields.find(http::FieldId::mcp_name) != nullptr;
   if (modern_ || brings_one)
-    head_check_ = std::make_unique<mcp::HeadCheck>(head.fields, scanner_.get());
+    request_->head_check = std::make_unique<mcp::HeadCheck>(head.fields, scanner_.get());
 }
 
 // Whether the body cannot be told to agree yet.
 bool Exchange::head_unproven() {
   using Verdict = mcp::HeadCheck::Verdict;
-  return head_check_ && head_check_->judge(scanner_.get(), request_complete_) == Verdict::more;
+  return request_->head_check &&
+         request_->head_check->judge(scanner_.get(), request_complete_) == Verdict::more;
 }
 
 bool Exchange::head_belied() {
-  if (!head_check_) return false;
+  if (!request_->head_check) return false;
   const bool read = json_body_ && !scanner_;  // to its end, and it agreed
-  if (!read) (void)head_check_->judge(scanner_.get(), request_complete_);  // ignoring: kept
-  return head_check_->failed();
+  if (!read)
+    (void)request_->head_check->judge(scanner_.get(), request_complete_);  // ignoring: kept
+  return request_->head_check->failed();
 }
 
 // Whether what has come since shows that the request is not what it was routed by.
@@ -39,7 +41,7 @@ bool Exchange::belied() {
 
 void Exchange::refuse_belied() {
   worker_.counters().add(Counter::protocol_errors);
-  refuse(400, head_check_->text());
+  refuse(400, request_->head_check->text());
 }
 
 // The id a refusal echoes is known now, or will not be.

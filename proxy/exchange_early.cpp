@@ -34,10 +34,10 @@ bool Exchange::may_stream_early() const noexcept {
 }
 
 void Exchange::start_early_stream() {
-  early_due_ = MonoTime::max();
+  request_->early_due = MonoTime::max();
   if (client_ == nullptr || response_started_ || !backend_) return;
   if (!request_complete_ || request_id_.empty()) {  // it is the client that is slow
-    early_due_ = worker_.now() + settings_->early_stream;
+    request_->early_due = worker_.now() + settings_->early_stream;
     return;
   }
   early_ = std::make_unique<ExchangeEarly>();
@@ -69,7 +69,7 @@ void Exchange::on_early_head(const http::ResponseHead &head) {
   const std::string_view type = head.fields.value(http::FieldId::content_type);
   const bool ok = head.status >= 200 && head.status < 300 && is_identity(head);
   if (ok && mcp::content_type_is(type, "text/event-stream")) {
-    head_due_ = MonoTime::max();
+    request_->head_due = MonoTime::max();
     return;
   }
   if (ok && mcp::content_type_is(type, "application/json")) {
@@ -78,7 +78,7 @@ void Exchange::on_early_head(const http::ResponseHead &head) {
     return;
   }
   if (head.status == 404 && kind_ == Kind::session) {
-    refusal_reason_ = public_word(EndReason::backend_ended);
+    request_->refusal_reason = public_word(EndReason::backend_ended);
     fail_early(kRpcSessionNotFound, "Session not found");
   } else {
     fail_early(kRpcServerError, "Bad Gateway: the backend answered " + std::to_string(head.status) +
@@ -113,8 +113,8 @@ void Exchange::note_early_answer() {
 // REQUIRES: no event is open.
 void Exchange::fail_early(int code, std::string_view message) {
   note_early_answer();
-  finish_stream(StreamReason::complete,
-                message_event(rpc_error_body(request_id_, code, message, refusal_reason_)));
+  finish_stream(StreamReason::complete, message_event(rpc_error_body(request_id_, code, message,
+                                                                     request_->refusal_reason)));
 }
 
 }  // namespace holdfast::proxy

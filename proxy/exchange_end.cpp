@@ -47,13 +47,13 @@ void Exchange::refuse(int status, std::string_view message, std::string_view ext
   // A message two readers could take apart differently leaves no certain place for the next one.
   if (status == 400 || status == 421) keep_alive_ = false;
   if (speaks_rpc()) {
-    const bool belied = status == 400 && head_check_ && head_check_->failed();
+    const bool belied = status == 400 && request_->head_check && request_->head_check->failed();
     const bool has_id =
         json_body_ && request_id_.empty() && scanner_ && scanner_->size() > 0 && !scanner_->batch();
     if (has_id) request_id_ = scanner_->first().id;
     answer(status, kJson,
            rpc_error_body(request_id_, belied ? kRpcHeaderMismatch : rpc_code_for(status), message,
-                          refusal_reason_),
+                          request_->refusal_reason),
            extra_name, extra_value);
   } else {
     answer(status, kPlain, std::string(message) + "\n", extra_name, extra_value);
@@ -104,7 +104,7 @@ void Exchange::answer(int status, std::string_view content_type, std::string_vie
 }
 
 void Exchange::backend_failed(int status, std::string_view message) {
-  if (recovery_ && recovery_->splicing) {
+  if (splicing()) {
     let_stream_wait();
     return;
   }
@@ -120,12 +120,12 @@ void Exchange::backend_failed(int status, std::string_view message) {
 
 // sessiond is away: health is answered from what this process knows itself, the rest says so.
 void Exchange::management_failed() {
-  if (location_->handler != Handler::health) {
+  if (request_->location->handler != Handler::health) {
     answer(503, kPlain, "the session daemon is away; try again\n", "Retry-After", "1");
     return;
   }
-  const bool users = location_->health_users || client_->listener().trusted_local;
-  const OwnHealth health = worker_.own_health(target_, users);
+  const bool users = request_->location->health_users || client_->listener().trusted_local;
+  const OwnHealth health = worker_.own_health(request_->target, users);
   answer(health.status, kJson, health.body);
 }
 
@@ -204,7 +204,7 @@ void Exchange::on_backend_fault(BackendFault fault, const char *detail) {
 // is no such call, or an event is open.
 std::string Exchange::lost_call(std::string_view message) {
   const bool whole = sse_.between_events() && !(early_ && early_->in_event);
-  const bool hopeless = event_stream_ && is_call_ && !answered_ && (!ids_seen_ || view_.recovers) &&
+  const bool hopeless = event_stream_ && is_call_ && !answered_ && (!ids_seen_ || home_.recovers) &&
                         (kind_ == Kind::session || early_) && method_ == http::Method::post &&
                         whole;
   if (!hopeless) return {};
@@ -241,7 +241,7 @@ void Exchange::flush_gathered() {
 void Exchange::cut() {
   if (response_started_) flush_gathered();
   drop_backend();
-  const bool reset = client_framing_.kind == http::BodyKind::until_close;
+  const bool reset = client_body_ == http::BodyKind::until_close;
   finished(StreamReason::backend_cut);
   client_->abort(reset);
 }
@@ -265,7 +265,7 @@ void Exchange::finish_stream(StreamReason reason, std::string_view last_event) {
 
 void Exchange::finish_for(EndReason reason, Millis idle) {
   ended_idle_ = idle;
-  refusal_reason_ = public_word(reason);
+  if (request_) request_->refusal_reason = public_word(reason);
   in_session_ = false;  // the registry has forgotten it
   if (phase_ == Phase::done) return;
   if (client_ == nullptr) {
@@ -286,8 +286,9 @@ void Exchange::finish_for(EndReason reason, Millis idle) {
   std::string last_event;
   if (kind_ == Kind::listen) last_event = message_event(listen_result(request_id_));
   if (early_ && !answered_ && !early_->in_event) {
-    last_event = message_event(rpc_error_body(
-        request_id_, kRpcSessionNotFound, "the session was ended in mid-call", refusal_reason_));
+    last_event = message_event(rpc_error_body(request_id_, kRpcSessionNotFound,
+                                              "the session was ended in mid-call",
+                                              request_->refusal_reason));
   }
   finish_stream(stream_reason, last_event);
 }
@@ -313,7 +314,8 @@ bool Exchange::on_client_gone(StreamReason reason) {
     worker_.control().cancel_admit(session_.str(), ref());
     session_.clear();
   }
-  write_due_ = heartbeat_due_ = early_due_ = stream_due_ = peer_due_ = MonoTime::max();
+  write_due_ = heartbeat_due_ = stream_due_ = peer_due_ = MonoTime::max();
+  if (request_) request_->early_due = MonoTime::max();
   // A session's client that leaves a POST has not cancelled (2025 eras): the backend finishes its
   // work, and may keep the answer for a resumption. An initialize is drained to learn the backend's
   // id.
@@ -325,7 +327,8 @@ bool Exchange::on_client_gone(StreamReason reason) {
     // Nobody waits on this connection any more: from now on the request holds its session for one
     // timeout, not for as long as the backend takes.
     report_closed(reason, leave_session(SessionRegistry::Finish::open_ended));
-    connect_due_ = head_due_ = send_due_ = opened_due_ = MonoTime::max();
+    if (request_) request_->forget_deadlines();
+    opened_due_ = MonoTime::max();
     backend_->pause_reading(false);
     stall_due_ = worker_.now() + kDetachedMax;
     rearm();
@@ -430,13 +433,13 @@ void Exchange::drop_backend() {
 
 void Exchange::arm_for_head() {
   if (kind_ == Kind::management) {
-    head_due_ = worker_.now() + Millis{1000};
+    request_->head_due = worker_.now() + Millis{1000};
   } else if (!patient()) {
-    head_due_ = unopened_ ? unopened_->due : worker_.now() + settings_->read_timeout;
+    request_->head_due = unopened_ ? unopened_->due : worker_.now() + settings_->read_timeout;
   } else if (settings_->call_timeout > Millis{0}) {
-    head_due_ = worker_.now() + settings_->call_timeout;
+    request_->head_due = worker_.now() + settings_->call_timeout;
   }
-  if (may_stream_early()) early_due_ = worker_.now() + settings_->early_stream;
+  if (may_stream_early()) request_->early_due = worker_.now() + settings_->early_stream;
   rearm();
 }
 
@@ -444,13 +447,10 @@ void Exchange::arm_for_head() {
 // earlier ones, so that the usual request touches the wheel once.
 void Exchange::rearm() {
   // Two by two: std::min() of a list would first write the list.
-  const MonoTime relay =
-      std::min(std::min(connect_due_, head_due_), std::min(stall_due_, send_due_));
-  const MonoTime client =
-      std::min(std::min(write_due_, heartbeat_due_), std::min(hold_due_, peer_due_));
-  const MonoTime rare =
-      std::min(std::min(opened_due_, early_due_), std::min(again_due_, stream_due_));
-  const MonoTime due = std::min(std::min(relay, client), rare);
+  const MonoTime request = request_ ? request_->first_due() : MonoTime::max();
+  const MonoTime client = std::min(std::min(write_due_, heartbeat_due_), peer_due_);
+  const MonoTime stream = std::min(std::min(opened_due_, stream_due_), stall_due_);
+  const MonoTime due = std::min(std::min(request, client), stream);
   if (due == MonoTime::max()) {
     timer_.disarm();
   } else if (!timer_.armed() || timer_.due() > due) {
@@ -460,12 +460,13 @@ void Exchange::rearm() {
 
 void Exchange::on_deadline(WheelTimer &) {
   if (on_due(worker_.now())) rearm();
+  forget_request();
 }
 
-// What the backend owes. False: it ran out of time, and that has been dealt with.
-bool Exchange::on_backend_due(MonoTime now) {
-  if (connect_due_ <= now) {
-    connect_due_ = MonoTime::max();
+// What is owed until the answer begins. False: it ran out of time, and that has been dealt with.
+bool Exchange::on_request_due(MonoTime now) {
+  if (request_->connect_due <= now) {
+    request_->connect_due = MonoTime::max();
     if (!backend_ || !backend_->connecting()) return true;
     if (upstream_ != nullptr) upstream_->note_failure(backend_->backend(), now);
     worker_.note_backend(backend_->backend(), false);
@@ -474,18 +475,22 @@ bool Exchange::on_backend_due(MonoTime now) {
       backend_failed(504, "Gateway Timeout: cannot connect");
     return false;
   }
-  if (send_due_ <= now) {
-    send_due_ = MonoTime::max();
+  if (request_->send_due <= now) {
+    request_->send_due = MonoTime::max();
     if (backend_ && backend_->unsent_bytes() > 0) {
-      if (backend_->accepted_bytes() == send_mark_ && !response_started_) {
+      if (backend_->accepted_bytes() == request_->send_mark && !response_started_) {
         backend_failed(504, "Gateway Timeout: the backend does not read the request");
         return false;
       }
-      send_mark_ = backend_->accepted_bytes();
-      send_due_ = now + settings_->send_timeout;
+      request_->send_mark = backend_->accepted_bytes();
+      request_->send_due = now + settings_->send_timeout;
     }
   }
-  if (head_due_ <= now) return on_head_due();
+  return request_->head_due > now || on_head_due();
+}
+
+// What the backend owes of the answer. False: as above.
+bool Exchange::on_backend_due(MonoTime now) {
   if (stall_due_ <= now) return on_silence_due();
   if (stream_due_ <= now) {
     end_stream(StreamReason::stream_timeout);
@@ -496,18 +501,20 @@ bool Exchange::on_backend_due(MonoTime now) {
 
 // False: the exchange has ended, or waits for something new.
 bool Exchange::on_due(MonoTime now) {
+  if (request_ && !on_request_due(now)) return false;
   if (!on_backend_due(now)) return false;
-  if (hold_due_ <= now && phase_ == Phase::restoring) {
+  const bool held = request_ && request_->hold_due <= now;
+  if (held && phase_ == Phase::restoring) {
     on_wait_due();
     return phase_ != Phase::done;
   }
-  if (hold_due_ <= now && legacy_ && unopened_) {
+  if (held && legacy_ && unopened_) {
     not_legacy(504, "Gateway Timeout: the backend announced no endpoint in time");
     return phase_ != Phase::done;
   }
-  if (hold_due_ <= now && legacy_) {
+  if (held && legacy_) {
     // A slow first event: the client gets its head, the event is still waited for.
-    hold_due_ = MonoTime::max();
+    request_->hold_due = MonoTime::max();
     response_started_ = flushed_ = true;
     const iovec all{legacy_->client_head.data(), legacy_->client_head.size()};
     client_->send({&all, 1});
@@ -525,8 +532,8 @@ bool Exchange::on_due(MonoTime now) {
     client_->abort(true);
     return false;
   }
-  if (again_due_ <= now) ask_again();
-  if (early_due_ <= now) start_early_stream();
+  if (request_ && request_->again_due <= now) ask_again();
+  if (request_ && request_->early_due <= now) start_early_stream();
   if (opened_due_ <= now) report_opened();
   if (heartbeat_due_ <= now && event_stream_) heartbeat();
   return phase_ != Phase::done;

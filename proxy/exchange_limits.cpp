@@ -28,6 +28,9 @@ bool Exchange::in_finite_body() const noexcept {
 // Whether an error is being looked at that may mean a lost session.
 bool Exchange::judging() const noexcept { return recovery_ && recovery_->judged != 0; }
 
+// Whether the stream's new backend has not answered yet.
+bool Exchange::splicing() const noexcept { return recovery_ && recovery_->splicing; }
+
 // For how long the backend may send nothing; zero: for ever. A legacy stream nobody has posted to
 // has none.
 Millis Exchange::silence_max() const noexcept {
@@ -45,7 +48,7 @@ Millis Exchange::write_stall() const noexcept {
 
 // The backend was heard, or can be heard again: its silence begins now.
 void Exchange::watch_backend() {
-  if (in_finite_body()) head_due_ = MonoTime::max();
+  if (in_finite_body()) request_->head_due = MonoTime::max();
   const Millis silence = silence_max();
   const MonoTime before = stall_due_;
   stall_due_ = silence > Millis{0} ? worker_.now() + silence : MonoTime::max();
@@ -60,15 +63,14 @@ void Exchange::begin_stream_limits() {
 }
 
 void Exchange::forget_backend_deadlines() noexcept {
-  connect_due_ = head_due_ = stall_due_ = stream_due_ = send_due_ = hold_due_ = early_due_ =
-      again_due_ = MonoTime::max();
+  if (request_) request_->forget_deadlines();
+  stall_due_ = stream_due_ = MonoTime::max();
 }
 
 // The answer has not begun in time. Once its head is out, only a break can say so.
 bool Exchange::on_head_due() {
-  head_due_ = MonoTime::max();
-  const bool splicing = recovery_ && recovery_->splicing;
-  if (response_started_ && !early_ && !unopened_ && !splicing) {
+  request_->head_due = MonoTime::max();
+  if (response_started_ && !early_ && !unopened_ && !splicing()) {
     note_fault(BackendFault::stalled, "an answer without its body");
     cut();
   } else {

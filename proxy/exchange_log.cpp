@@ -11,6 +11,7 @@ namespace holdfast::proxy {
 
 void Exchange::begin_log(const http::RequestHead &head) {
   log_ = std::make_unique<ExchangeLog>();
+  log_->started = worker_.now();
   log_->request_line.append(head.method_name)
       .append(" ")
       .append(mcp::mask_session_ids(head.target));
@@ -31,7 +32,7 @@ void Exchange::write_log(std::string_view event) {
   AccessRecord record;
   record.event = event;
   record.remote_addr = log_->remote_addr;
-  record.user = user_;
+  record.user = log_->user;
   record.session = session_.view();
   record.transport = kind_ == Kind::legacy_open || kind_ == Kind::legacy_post ? "sse"
                      : kind_ == Kind::listen                                  ? "listen"
@@ -43,10 +44,10 @@ void Exchange::write_log(std::string_view event) {
   record.rpc_method = log_->rpc_method;
   record.tool = log_->tool;
   record.rpc_id = request_id_;
-  if (view_.backend != kNoBackend) record.upstream = worker_.backends().at(view_.backend).server;
+  if (home_.backend != kNoBackend) record.upstream = worker_.backends().at(home_.backend).server;
   record.status = status_;
   record.body_bytes = body_bytes_;
-  record.duration = worker_.now() - started_;
+  record.duration = worker_.now() - log_->started;
   record.time = worker_.clock().wall();
   worker_.access_writer(*config_, settings_->access_log)->write(record);
 }

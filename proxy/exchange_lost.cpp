@@ -10,7 +10,7 @@ namespace holdfast::proxy {
 // Where a session that its server has forgotten is opened again: there, if the server takes new
 // sessions, else at another one. One that is alone keeps its session, whatever its state.
 BackendId Exchange::reopen_at() {
-  const BackendId own = view_.backend;
+  const BackendId own = home_.backend;
   if (upstream_->admits(own, worker_.now())) return own;
   return upstream_->pick_other(worker_.now(), own).value_or(own);
 }
@@ -22,12 +22,12 @@ BackendId Exchange::reopen_at() {
 // the request answered.
 bool Exchange::end_lost_session() {
   if (!in_session_ || upstream_ == nullptr || response_started_) return false;
-  const BackendId lost = view_.backend;
+  const BackendId lost = home_.backend;
   const MonoTime now = worker_.now();
   if (upstream_->admits(lost, now) || !upstream_->admits_elsewhere(lost, now)) return false;
   drop_backend();
   worker_.counters().add(Counter::backend_failures);
-  refusal_reason_ = public_word(EndReason::backend_lost);
+  request_->refusal_reason = public_word(EndReason::backend_lost);
   end_session(EndReason::backend_lost);
   refuse_session_not_found();
   return true;

@@ -50,9 +50,9 @@ void Exchange::prepare_recovery() {
   const bool legacy = kind_ == Kind::legacy_post;
   const bool of_kind = legacy || (kind_ == Kind::session &&
                                   (method_ == http::Method::post || method_ == http::Method::get));
-  view_.recovers = view_.recovers && settings_->session_recovery && of_kind;
+  home_.recovers = home_.recovers && settings_->session_recovery && of_kind;
   const bool opens = legacy && settings_->session_recovery && initializes();
-  if (view_.recovers || opens) recovery_ = std::make_unique<ExchangeRecovery>();
+  if (home_.recovers || opens) recovery_ = std::make_unique<ExchangeRecovery>();
   if (opens) recovery_->opening_id = scanner_->first().id;
 }
 
@@ -60,11 +60,11 @@ void Exchange::prepare_recovery() {
 // client showed credentials once is enough never to do so.
 void Exchange::keep_backend_awake(const http::RequestHead &head) {
   const Millis every = settings_->backend_ping;
-  if (every == view_.ping_every &&
-      (every == Millis{0} || view_.ping_denied || !shows_credentials(*settings_, head)))
+  if (every == request_->view.ping_every &&
+      (every == Millis{0} || request_->view.ping_denied || !shows_credentials(*settings_, head)))
     return;
   PingTerms terms;
-  if (every > Millis{0}) terms = ping_terms(*settings_, head, pass_->host);
+  if (every > Millis{0}) terms = ping_terms(*settings_, head, request_->pass->host);
   if (worker_.registry().keep_awake(key(), std::move(terms)))
     worker_.counters().add(Counter::sessions_not_pinged);
 }
@@ -75,8 +75,8 @@ void Exchange::keep_copy(std::string_view raw_head, const Pieces &pieces) {
     recovery_ = std::make_unique<ExchangeRecovery>();
   if (!recovery_ || recovery_->resent) return;
   recovery_->whole = true;
-  recovery_->head = waiting_ ? waiting_->head : raw_head;
-  if (waiting_) recovery_->body = waiting_->body;
+  recovery_->head = request_->waiting ? request_->waiting->head : raw_head;
+  if (request_->waiting) recovery_->body = request_->waiting->body;
   keep_more(pieces);
   // The result may overtake the answer to this POST: it comes by another connection.
   if (recovery_->opening_id.empty() || !recovery_->whole || !request_complete_) return;
@@ -115,7 +115,7 @@ void Exchange::note_kept() {
 // The backend took the request: it will not be sent again, and what it is to hold is remembered.
 void Exchange::note_accepted(const http::ResponseHead &head) {
   const bool ok = head.status >= 200 && head.status < 300;
-  const bool gives = kind_ == Kind::session && view_.streams_wait;
+  const bool gives = kind_ == Kind::session && request_->view.streams_wait;
   if (ok && gives && recovery_->whole && client_ != nullptr) give_streams_a_backend();
   if (ok && recovery_->kept && recovery_->whole)
     worker_.registry().remember(key(), *recovery_->kept, recovery_->uri,
@@ -129,7 +129,7 @@ void Exchange::keep_opening(const http::ResponseHead &head) {
   worker_.registry().keep_initialize(key(), std::move(recovery_->body));
   recovery_->result = std::make_unique<RpcAnswer>();
   recovery_->result->begin(head);
-  view_.recovers = true;
+  home_.recovers = true;
 }
 
 // The result of the session's initialize passes: the next one is compared with it.
@@ -155,7 +155,7 @@ void Exchange::take_result(std::string_view data, bool end) {
 bool Exchange::fence_answers() {
   if (!scanner_) return false;
   // The stream its questions came by is lost, and no next one has asked yet.
-  const bool stranded = kind_ == Kind::legacy_post && view_.streams_wait;
+  const bool stranded = kind_ == Kind::legacy_post && request_->view.streams_wait;
   size_t stale_count = 0;
   bool asks = false;
   for (const mcp::RpcMessage &message : *scanner_) {
@@ -182,7 +182,7 @@ void Exchange::drop_answers(size_t answers_count, bool asks) {
 // A Last-Event-ID names a place in a stream of one backend session; to another it means nothing, or
 // something else.
 bool Exchange::fences_last_event(const http::RequestHead &head) const {
-  if (view_.generation == 0 || method_ != http::Method::get) return false;
+  if (home_.generation == 0 || method_ != http::Method::get) return false;
   const http::Field *const field = head.fields.find(http::FieldId::last_event_id);
   return field != nullptr &&
          !worker_.registry().may_resume_after(key(), field->value.substr(0, kEventIdBytesMax));
@@ -190,7 +190,7 @@ bool Exchange::fences_last_event(const http::RequestHead &head) const {
 
 void Exchange::note_event_id() {
   if (!recovery_ || recovery_->event_id.empty()) return;
-  if (in_session_) worker_.registry().on_event_id(key(), recovery_->event_id, view_.generation);
+  if (in_session_) worker_.registry().on_event_id(key(), recovery_->event_id, home_.generation);
   recovery_->event_id.clear();
 }
 
@@ -226,7 +226,7 @@ void Exchange::end_judging() {
   if (lost && recovery_->resent) {  // it was opened a moment ago, and is lost again
     park_backend();
     end_session(EndReason::backend_lost);
-    refusal_reason_ = public_word(EndReason::backend_lost);
+    request_->refusal_reason = public_word(EndReason::backend_lost);
     recovery_.reset();
     response_complete_ = false;
     refuse_session_not_found();
@@ -242,7 +242,7 @@ void Exchange::release_judged(bool lost) {
   if (lost && held->judged == 404 && kind_ == Kind::session && method_ != http::Method::get)
     end_session(EndReason::backend_ended);
   if (early_) {
-    if (lost) refusal_reason_ = public_word(EndReason::backend_ended);
+    if (lost) request_->refusal_reason = public_word(EndReason::backend_ended);
     fail_early(lost ? kRpcSessionNotFound : kRpcServerError,
                lost ? "Session not found"
                     : "Bad Gateway: the backend answered " + std::to_string(held->judged));
@@ -265,10 +265,11 @@ void Exchange::release_judged(bool lost) {
 bool Exchange::recover(BackendId to) {
   using Start = SessionRecovery::Start;
   RecoveryPlan plan;
-  const Start start = worker_.registry().start_recovery(key(), ref(), view_.generation, plan);
+  const Start start = worker_.registry().start_recovery(key(), ref(), home_.generation, plan);
   if (start == Start::hopeless) return false;
   park_backend();
-  connect_due_ = head_due_ = stall_due_ = send_due_ = again_due_ = MonoTime::max();
+  request_->forget_deadlines();
+  stall_due_ = MonoTime::max();
   response_complete_ = false;
   recovery_->judged = 0;
   std::string().swap(recovery_->answer);
@@ -314,9 +315,10 @@ bool Exchange::recover_elsewhere(bool unsent) {
   SessionView now;
   if (!worker_.registry().look(key(), now)) return false;
   // Where no upstream has the session's server any more, other servers are no substitutes.
-  if (!upstream_->has(view_.backend)) return false;
-  const auto to = now.generation == view_.generation ? upstream_->pick(worker_.now(), tried_)
-                                                     : std::optional(now.backend);
+  if (!upstream_->has(home_.backend)) return false;
+  const auto to = now.generation == home_.generation
+                      ? upstream_->pick(worker_.now(), request_->tried)
+                      : std::optional(now.backend);
   if (!to) return false;
   drop_backend();
   return recover(*to);
@@ -352,7 +354,7 @@ RecoveryHeads Exchange::recovery_heads(const http::RequestHead &head, const std:
 
   http::RequestForwarding how;
   how.target = target;
-  how.host = !head.host.empty() ? head.host : std::string_view(pass_->host);
+  how.host = !head.host.empty() ? head.host : std::string_view(request_->pass->host);
   heads.host = how.host;
   how.session_rule = http::SessionIdRule::drop;
   how.identity_encoding = true;
@@ -380,7 +382,7 @@ RecoveryHeads Exchange::recovery_heads(const http::RequestHead &head, const std:
 void Exchange::on_recovery(const RecoveryDone &done) {
   if (phase_ != Phase::recovering) return;
   if (done.status == 0) {
-    waiting_ ? go_on_reopened() : resend();
+    request_->waiting ? go_on_reopened() : resend();
     return;
   }
   phase_ = Phase::forwarding;
@@ -404,8 +406,12 @@ void Exchange::on_recovery(const RecoveryDone &done) {
 // Where the session lives now. False: it has ended, and the request is refused.
 bool Exchange::look_again() {
   phase_ = Phase::forwarding;
-  if (worker_.registry().look(key(), view_)) return true;
-  refusal_reason_ = public_word(worker_.registry().why_ended(session_.view(), user_));
+  if (worker_.registry().look(key(), request_->view)) {
+    home_ = static_cast<const SessionHome &>(request_->view);
+    return true;
+  }
+  request_->refusal_reason =
+      public_word(worker_.registry().why_ended(session_.view(), request_->user));
   refuse_session_not_found();
   return false;
 }
@@ -418,11 +424,11 @@ void Exchange::resend() {
     return;
   }
   recovery_->resent = true;
-  tried_.clear();
-  conflict_tries_ = 0;
-  waiting_ = std::make_unique<ExchangeWaiting>();
-  waiting_->head = recovery_->head;
-  waiting_->body = recovery_->body;
+  request_->tried.clear();
+  request_->conflict_tries = 0;
+  request_->waiting = std::make_unique<ExchangeWaiting>();
+  request_->waiting->head = recovery_->head;
+  request_->waiting->body = recovery_->body;
   go_on();
 }
 
@@ -431,8 +437,8 @@ void Exchange::resend() {
 // The client's stream stands; its backend is gone. It waits for the session's next one: a stream
 // that ended would be asked for again at once, and given up after two refusals.
 bool Exchange::stream_can_wait() const {
-  if (recovery_ && recovery_->splicing) return true;
-  return kind_ == Kind::session && method_ == http::Method::get && view_.recovers && in_session_ &&
+  if (splicing()) return true;
+  return kind_ == Kind::session && method_ == http::Method::get && home_.recovers && in_session_ &&
          client_ != nullptr && event_stream_ && response_started_ && !response_complete_ &&
          sse_.between_events();
 }
@@ -442,8 +448,11 @@ void Exchange::let_stream_wait() {
   drop_backend();
   if (recovery_) recovery_->splicing = false;
   sse_ = mcp::SseScanner();
-  std::string().swap(resend_);
-  connect_due_ = head_due_ = stall_due_ = send_due_ = again_due_ = MonoTime::max();
+  if (request_) {
+    request_->resend.clear();
+    request_->forget_deadlines();
+  }
+  stall_due_ = MonoTime::max();
   (void)worker_.registry().stream_waits(key());  // ignoring: it stands either way
   if (client_->unsent_bytes() > 0 && write_due_ == MonoTime::max())
     write_due_ = worker_.now() + write_stall();
@@ -453,7 +462,7 @@ void Exchange::let_stream_wait() {
 // A GET that met no backend. Its client would ask once more and then do without a stream for good
 // (SDKs do), so it gets one at once, which waits for the session's backend like one that had it.
 bool Exchange::begin_waiting_stream() {
-  if (kind_ != Kind::session || method_ != http::Method::get || !view_.recovers || !in_session_ ||
+  if (kind_ != Kind::session || method_ != http::Method::get || !home_.recovers || !in_session_ ||
       !accepts_stream_ || client_ == nullptr || response_started_ ||
       !worker_.registry().stream_waits(key()))
     return false;
@@ -477,9 +486,9 @@ void Exchange::give_streams_a_backend() {
   http::RequestHead &head = worker_.scratch().request;
   (void)parser.parse(recovery_->head, head);  // ignoring: parsed before
   const std::string request =
-      stream_request(recovery_heads(head, waiting.target), view_.backend_session);
+      stream_request(recovery_heads(head, waiting.target), request_->view.backend_session);
   for (const ExchangeRef &stream : waiting.streams) {
-    worker_.tell(stream.worker, SpliceStream{stream.exchange, view_.generation, request});
+    worker_.tell(stream.worker, SpliceStream{stream.exchange, home_.generation, request});
   }
 }
 
@@ -488,33 +497,36 @@ void Exchange::splice(const SpliceStream &order) {
   const bool open = kind_ == Kind::session && method_ == http::Method::get && in_session_ &&
                     client_ != nullptr && event_stream_ && response_started_ &&
                     !response_complete_ && phase_ == Phase::forwarding;
-  const bool waits = !backend_ || (recovery_ && recovery_->splicing);
-  const bool newer = order.generation > view_.generation;
-  if (!open || !(newer || (waits && order.generation == view_.generation))) return;
+  const bool waits = !backend_ || splicing();
+  const bool newer = order.generation > home_.generation;
+  if (!open || !(newer || (waits && order.generation == home_.generation))) return;
   if (!sse_.between_events()) {  // half an event of the lost one has gone out
     cut();
     return;
   }
   drop_backend();
-  if (!worker_.registry().look(key(), view_)) return;  // its end is on its way
-  view_.recovers = true;
+  SessionView now;
+  if (!worker_.registry().look(key(), now)) return;  // its end is on its way
+  home_ = static_cast<const SessionHome &>(now);
+  home_.recovers = true;
   sse_ = mcp::SseScanner();
   if (!recovery_) recovery_ = std::make_unique<ExchangeRecovery>();
   recovery_->splicing = true;
   recovery_->event_id.clear();
-  tried_.clear();
-  conflict_tries_ = 0;
-  resend_ = order.request;
-  connect_due_ = worker_.now() + settings_->connect_timeout;
-  attach(BackendConn::dial(worker_, view_.backend));
-  const iovec all{resend_.data(), resend_.size()};
+  if (!request_) request_ = worker_.take_request();
+  request_->tried.clear();
+  request_->conflict_tries = 0;
+  request_->resend = order.request;
+  request_->connect_due = worker_.now() + settings_->connect_timeout;
+  attach(BackendConn::dial(worker_, home_.backend));
+  const iovec all{request_->resend.data(), request_->resend.size()};
   backend_->send({&all, 1});
   backend_->request_sent();
   arm_for_head();
 }
 
 void Exchange::on_spliced_head(const http::ResponseHead &head) {
-  connect_due_ = head_due_ = MonoTime::max();
+  request_->connect_due = request_->head_due = MonoTime::max();
   const bool ok =
       head.status == 200 &&
       mcp::content_type_is(head.fields.value(http::FieldId::content_type), "text/event-stream");
@@ -523,7 +535,7 @@ void Exchange::on_spliced_head(const http::ResponseHead &head) {
     return;
   }
   recovery_->splicing = false;
-  std::string().swap(resend_);
+  request_->resend.clear();
   watch_backend();
   rearm();
 }

@@ -24,7 +24,7 @@ namespace holdfast::proxy {
 
 // The session begins: the result of its initialize will come by.
 void Exchange::expect_result() {
-  view_.recovers = true;
+  home_.recovers = true;
   recovery_ = std::make_unique<ExchangeRecovery>();
   recovery_->result = std::make_unique<RpcAnswer>();
 }
@@ -59,7 +59,7 @@ bool Exchange::leave_lost_backend() {
   if (!may_stand_alone() || !worker_.registry().stream_waits(key())) return false;
   if (backend_) {
     log_info("event=legacy_backend_lost session={} backend={} hint=\"its next request opens one\"",
-             handle_of(session_.view()), worker_.backends().at(view_.backend).name);
+             handle_of(session_.view()), worker_.backends().at(home_.backend).name);
   }
   fail_calls_in_flight("the backend was lost in mid-call", EndReason::backend_lost);
   let_stream_wait();
@@ -69,15 +69,16 @@ bool Exchange::leave_lost_backend() {
 // The new backend's connection, in the middle of its stream: `held` is what has come of it for the
 // client.
 void Exchange::take_over(std::unique_ptr<BackendConn> conn, std::string_view held) {
-  if (!may_stand_alone() || !worker_.registry().look(key(), view_)) {
+  SessionView now;
+  if (!may_stand_alone() || !worker_.registry().look(key(), now)) {
     (void)conn->release();  // ignoring: it is not used again
     worker_.bury(std::move(conn));
     return;  // its end is on its way
   }
   drop_backend();
-  view_.recovers = true;
-  std::string().swap(view_.backend_session);  // an idle stream would keep its bytes
-  running_ = upstream_->mark_running(view_.backend);
+  home_ = static_cast<const SessionHome &>(now);
+  home_.recovers = true;
+  running_ = upstream_->mark_running(home_.backend);
   backend_ = std::move(conn);
   backend_->hand_over(*this);
   watch_backend();
@@ -96,7 +97,7 @@ void Exchange::on_calls_lost(const CallsLost &calls) {
 void Exchange::await_reopening(const http::RequestHead &head) {
   using Start = SessionRecovery::Start;
   RecoveryPlan plan;
-  switch (worker_.registry().start_recovery(key(), ref(), view_.generation, plan)) {
+  switch (worker_.registry().start_recovery(key(), ref(), home_.generation, plan)) {
     case Start::lead:
       phase_ = Phase::recovering;
       start_recovery(head, reopen_at(), std::move(plan));
@@ -111,7 +112,7 @@ void Exchange::await_reopening(const http::RequestHead &head) {
       refuse_resting();
       return;
     case Start::hopeless:
-      refusal_reason_ = public_word(EndReason::backend_lost);
+      request_->refusal_reason = public_word(EndReason::backend_lost);
       end_session(EndReason::backend_lost);
       refuse_session_not_found();
       return;
@@ -124,8 +125,8 @@ void Exchange::await_reopening(const http::RequestHead &head) {
 void Exchange::leave_taken() {
   (void)leave_session(how_finished());  // ignoring: how long it was idle is the stream's to report
   SessionView now;
-  if (!view_.recovers || !worker_.registry().look(key(), now)) return;
-  if (!now.streams_wait && now.generation == view_.generation) return;
+  if (!home_.recovers || !worker_.registry().look(key(), now)) return;
+  if (!now.streams_wait && now.generation == home_.generation) return;
   for (const ExchangeRef &stream : worker_.registry().open_streams(key()))
     worker_.tell(stream.worker, CallsLost{stream.exchange, ref()});
 }

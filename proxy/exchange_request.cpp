@@ -29,17 +29,27 @@ Exchange::Exchange(Worker &worker, ClientConn &client)
     : worker_(worker),
       client_(&client),
       config_(client.config()),
+      request_(worker.take_request()),
       timer_(worker.wheel(), *this),
-      id_(worker.enlist(*this)),
-      started_(worker.now()) {}
+      id_(worker.enlist(*this)) {}
 
-Exchange::~Exchange() { worker_.delist(id_); }
+Exchange::~Exchange() {
+  worker_.give_request(std::move(request_));
+  worker_.delist(id_);
+}
+
+// The client has the head of its event stream: what served the request is for the next one.
+void Exchange::forget_request() {
+  if (!event_stream_ || !request_ || !flushed_ || !request_complete_) return;
+  if (legacy_ || early_ || unopened_ || admitted_ || judging() || splicing()) return;
+  worker_.give_request(std::move(request_));
+}
 
 void Exchange::read_flags(const http::RequestHead &head) {
   method_ = head.method;
   http10_ = head.minor_version == 0;
   keep_alive_ = head.keep_alive && !http10_;
-  request_framing_ = head.framing;
+  request_->framing = head.framing;
   const std::string_view accept = head.fields.value(http::FieldId::accept);
   accepts_stream_ = mcp::accepts(accept, "text/event-stream");
   asks_stream_ = method_ == http::Method::get && mcp::asks_for_stream(accept);
@@ -55,7 +65,7 @@ size_t Exchange::start(const http::RequestHead &head, std::string_view raw_head,
   read_flags(head);
   locate(head);
   const uint64_t bytes_max = settings_->client_body_bytes_max;
-  request_body_ = http::BodyDecoder(head.framing, bytes_max == 0 ? UINT64_MAX : bytes_max);
+  request_->body = http::BodyDecoder(head.framing, bytes_max == 0 ? UINT64_MAX : bytes_max);
   request_complete_ = !has_body(head.framing) && head.framing.kind != http::BodyKind::chunked;
   if (settings_->access_log != kNone) begin_log(head);
   if (json_body_) scanner_ = worker_.take_scanner();
@@ -70,7 +80,7 @@ size_t Exchange::start(const http::RequestHead &head, std::string_view raw_head,
   }
   const size_t consumed = decode(body, pieces);
   if (!check(head)) return request_complete_ ? consumed : body.size();
-  if (body_error_ != 0) {
+  if (request_->body_error != 0) {
     refuse_body();
     return body.size();
   }
@@ -87,8 +97,8 @@ void Exchange::invite_body(const http::RequestHead &head) {
   const std::string_view field = head.fields.value(http::FieldId::mcp_session_id);
   const std::string_view session = field.empty() ? mcp::session_id_in_query(head.query) : field;
   const bool judged = kind_ != Kind::management && method_ == http::Method::post && !modern_;
-  if (judged && !session.empty() && !worker_.registry().knows(session, user_) &&
-      !worker_.legacy_streams().find(session, user_) && !worker_.control().restoring() &&
+  if (judged && !session.empty() && !worker_.registry().knows(session, request_->user) &&
+      !worker_.legacy_streams().find(session, request_->user) && !worker_.control().restoring() &&
       !worker_.control().has_siblings()) {
     refuse_session_not_found();
     return;
@@ -101,7 +111,7 @@ void Exchange::invite_body(const http::RequestHead &head) {
 bool Exchange::misdirected(const http::RequestHead &head) const {
   if (!head.scheme.empty() && head.scheme.size() != client_->scheme().size()) return true;
   const std::string_view name = client_->tls_name();
-  return !name.empty() && &find_server(*config_, client_->listener(), name) != server_;
+  return !name.empty() && &find_server(*config_, client_->listener(), name) != request_->server;
 }
 
 bool Exchange::check(const http::RequestHead &head) {
@@ -118,21 +128,21 @@ bool Exchange::check(const http::RequestHead &head) {
     answer(204, {}, {}, "Allow", "GET, HEAD, POST, DELETE, OPTIONS, PUT, PATCH");
     return false;
   }
-  if (!host_allowed(client_->listener(), *server_, *settings_, head.host)) {
+  if (!host_allowed(client_->listener(), *request_->server, *settings_, head.host)) {
     refuse(403, "this Host is not served here (see allowed_hosts)");
     return false;
   }
   const http::Field *origin = head.fields.find(http::FieldId::origin);
   if (origin != nullptr &&
-      !origin_allowed(client_->listener(), *server_, *settings_, origin->value)) {
+      !origin_allowed(client_->listener(), *request_->server, *settings_, origin->value)) {
     refuse(403, "this Origin is not allowed here (see allowed_origins)");
     return false;
   }
-  if (location_ == nullptr) {
+  if (request_->location == nullptr) {
     answer(404, "text/plain; charset=utf-8", "no location matches this path\n");
     return false;
   }
-  if (!location_->exact && !http::path_is_unambiguous(head.path)) {
+  if (!request_->location->exact && !http::path_is_unambiguous(head.path)) {
     refuse(400, "ambiguous path: dot segments, encoded slashes and empty segments are not routed");
     return false;
   }
@@ -146,11 +156,12 @@ bool Exchange::check(const http::RequestHead &head) {
 }
 
 void Exchange::start_handler(const http::RequestHead &head) {
-  switch (location_->handler) {
+  switch (request_->location->handler) {
     case Handler::return_text: {
-      const bool redirect = location_->return_code >= 300 && location_->return_code < 400;
-      const std::string_view text = location_->return_text;
-      answer(location_->return_code, "text/plain; charset=utf-8",
+      const bool redirect =
+          request_->location->return_code >= 300 && request_->location->return_code < 400;
+      const std::string_view text = request_->location->return_text;
+      answer(request_->location->return_code, "text/plain; charset=utf-8",
              redirect ? std::string_view{} : text, redirect ? "Location" : "",
              redirect ? text : std::string_view{});
       return;
@@ -174,7 +185,7 @@ void Exchange::start_handler(const http::RequestHead &head) {
 size_t Exchange::decode(std::string_view bytes, Pieces &pieces) {
   size_t consumed = 0;
   while (!request_complete_) {
-    const http::BodyDecoder::Step step = request_body_.next(bytes.substr(consumed));
+    const http::BodyDecoder::Step step = request_->body.next(bytes.substr(consumed));
     consumed += step.consumed;
     if (!step.data.empty()) {
       pieces.push_back(step.data);
@@ -189,10 +200,10 @@ size_t Exchange::decode(std::string_view bytes, Pieces &pieces) {
         if (consumed == bytes.size()) return consumed;
         break;
       case http::BodyDecoder::State::failed:
-        body_error_ = 400;
+        request_->body_error = 400;
         return bytes.size();
       case http::BodyDecoder::State::too_large:
-        body_error_ = 413;
+        request_->body_error = 413;
         return bytes.size();
     }
   }
@@ -203,25 +214,25 @@ size_t Exchange::decode(std::string_view bytes, Pieces &pieces) {
 void Exchange::refuse_body() {
   worker_.counters().add(Counter::protocol_errors);
   keep_alive_ = false;
-  const bool framing = request_body_.error()[0] != '\0';
+  const bool framing = request_->body.error()[0] != '\0';
   const std::string_view text =
-      body_error_ == 413 ? "request body too large"
-      : framing          ? request_body_.error()
-      : head_belied()    ? head_check_->text()
-                         : "ambiguous JSON: a member that routes the message is there twice";
+      request_->body_error == 413 ? "request body too large"
+      : framing                   ? request_->body.error()
+      : head_belied()             ? request_->head_check->text()
+                      : "ambiguous JSON: a member that routes the message is there twice";
   if (response_started_) {
     cut();
     return;
   }
   drop_backend();
-  refuse(body_error_, text);
+  refuse(request_->body_error, text);
 }
 
 size_t Exchange::on_client_bytes(std::string_view bytes) {
   Pieces &pieces = worker_.scratch().pieces;
   pieces.clear();
   const size_t consumed = decode(bytes, pieces);
-  if (body_error_ != 0) {
+  if (request_->body_error != 0) {
     refuse_body();
     return bytes.size();
   }
@@ -231,11 +242,11 @@ size_t Exchange::on_client_bytes(std::string_view bytes) {
 
 bool Exchange::ready_to_decide(const Pieces &pieces) {
   if (kind_ == Kind::management) {
-    return request_complete_ || request_body_.decoded_bytes() > kManagementBodyBytesMax;
+    return request_complete_ || request_->body.decoded_bytes() > kManagementBodyBytesMax;
   }
   if (!scanner_ || request_complete_ || scanner_->state() != mcp::RpcScanner::State::more)
     return true;
-  size_t bytes = waiting_ ? waiting_->body.size() : 0;
+  size_t bytes = request_->waiting ? request_->waiting->body.size() : 0;
   for (const std::string_view piece : pieces) bytes += piece.size();
   if (bytes >= kHeldBodyBytesMax) return true;
   if (!scanner_->routable() || head_unproven()) return false;
@@ -273,12 +284,12 @@ void Exchange::advance(const http::RequestHead *head, std::string_view raw_head,
       hold({}, pieces);
       return;
     case Phase::recovering:
-      if (waiting_) hold({}, pieces);  // those that were sent before are complete
+      if (request_->waiting) hold({}, pieces);  // those that were sent before are complete
       return;
     case Phase::forwarding:
       if (discard_request_ || !backend_) return;
       if (belied()) {  // what it was routed by does not hold: the backend must not see it whole
-        body_error_ = 400;
+        request_->body_error = 400;
         refuse_body();
         return;
       }
@@ -296,12 +307,12 @@ void Exchange::advance(const http::RequestHead *head, std::string_view raw_head,
 }
 
 void Exchange::hold(std::string_view raw_head, const Pieces &pieces) {
-  if (!waiting_) {
-    waiting_ = std::make_unique<ExchangeWaiting>();
-    waiting_->head = raw_head;
+  if (!request_->waiting) {
+    request_->waiting = std::make_unique<ExchangeWaiting>();
+    request_->waiting->head = raw_head;
   }
-  for (const std::string_view piece : pieces) waiting_->body.append(piece);
-  if (phase_ != Phase::inspect && waiting_->body.size() >= kHeldBodyBytesMax &&
+  for (const std::string_view piece : pieces) request_->waiting->body.append(piece);
+  if (phase_ != Phase::inspect && request_->waiting->body.size() >= kHeldBodyBytesMax &&
       client_ != nullptr) {
     client_->pause_reading(true);
   }
@@ -311,7 +322,7 @@ void Exchange::hold(std::string_view raw_head, const Pieces &pieces) {
 const http::RequestHead &Exchange::reparse() {
   http::RequestParser parser;
   http::RequestHead &head = worker_.scratch().request;
-  (void)parser.parse(waiting_->head, head);  // ignoring: parsed before
+  (void)parser.parse(request_->waiting->head, head);  // ignoring: parsed before
   return head;
 }
 
@@ -346,10 +357,10 @@ void Exchange::dispatch(const http::RequestHead &head, const Pieces &pieces) {
   const bool safe = method_ == http::Method::get || method_ == http::Method::head ||
                     method_ == http::Method::options;
   const bool stream = kind_ == Kind::session && method_ == http::Method::get;
-  if ((stream || (backend_->reused() && safe)) && request_complete_) resend_ = text;
-  const std::string held = waiting_ ? std::move(waiting_->body) : std::string();
+  if ((stream || (backend_->reused() && safe)) && request_complete_) request_->resend = text;
+  const std::string held = request_->waiting ? std::move(request_->waiting->body) : std::string();
   send_request(text, held, pieces);
-  waiting_.reset();
+  request_->waiting.reset();
   arm_for_head();
 }
 
@@ -358,12 +369,13 @@ bool Exchange::choose_backend(const http::RequestHead &head) {
   if (kind_ == Kind::management) {
     to = worker_.management_backend();
   } else if (kind_ == Kind::session || kind_ == Kind::legacy_post) {
-    to = view_.backend;
+    to = home_.backend;
   } else {
     if (!upstream_->hash_key().empty()) {
-      balance_key_ = balance_key(filled_in(upstream_->hash_key(), context(head)));
+      request_->balance_key = balance_key(filled_in(upstream_->hash_key(), context(head)));
     }
-    const std::optional<BackendId> picked = upstream_->pick(worker_.now(), tried_, balance_key_);
+    const std::optional<BackendId> picked =
+        upstream_->pick(worker_.now(), request_->tried, request_->balance_key);
     if (picked) to = *picked;
   }
   if (to == kNoBackend) return false;
@@ -376,16 +388,16 @@ std::unique_ptr<BackendConn> Exchange::dial(BackendId backend) {
     std::unique_ptr<BackendConn> idle = worker_.pool(backend).take(worker_.now());
     if (idle) return idle;
   }
-  connect_due_ = worker_.now() + settings_->connect_timeout;
+  request_->connect_due = worker_.now() + settings_->connect_timeout;
   return BackendConn::dial(worker_, backend);
 }
 
 void Exchange::attach(std::unique_ptr<BackendConn> conn) {
-  tried_.push_back(conn->backend());
+  request_->tried.push_back(conn->backend());
   worker_.backend_stats().cells[conn->backend()].requests.fetch_add(1, std::memory_order_relaxed);
-  view_.backend = conn->backend();
+  home_.backend = conn->backend();
   if (upstream_ != nullptr) running_ = upstream_->mark_running(conn->backend());
-  send_due_ = MonoTime::max();  // of the connection before
+  request_->send_due = MonoTime::max();  // of the connection before
   backend_ = std::move(conn);
   backend_->begin(*this, method_);
 }
@@ -394,13 +406,14 @@ void Exchange::write_backend_head(const http::RequestHead &head) {
   std::string &out = worker_.scratch().backend_head;
   out.clear();
   http::RequestForwarding how;
-  how.target = kind_ == Kind::legacy_post ? std::string_view(view_.backend_session) : head.target;
-  how.host = !head.host.empty() ? head.host : std::string_view(pass_->host);
-  how.framing = request_framing_;
+  how.target =
+      kind_ == Kind::legacy_post ? std::string_view(request_->view.backend_session) : head.target;
+  how.host = !head.host.empty() ? head.host : std::string_view(request_->pass->host);
+  how.framing = request_->framing;
   switch (kind_) {
     case Kind::session:
       how.session_rule = http::SessionIdRule::replace;
-      how.session_id = view_.backend_session;
+      how.session_id = request_->view.backend_session;
       how.drop_last_event_id = fences_last_event(head);
       break;
     case Kind::initialize:
@@ -425,15 +438,15 @@ void Exchange::write_backend_head(const http::RequestHead &head) {
 void Exchange::write_management_head(const http::RequestHead &head) {
   std::string &out = worker_.scratch().backend_head;
   out.clear();
-  target_ = management_target(*location_, head);
-  const bool users = location_->health_users || client_->listener().trusted_local;
+  request_->target = management_target(*request_->location, head);
+  const bool users = request_->location->health_users || client_->listener().trusted_local;
   out.append(head.method_name)
       .append(" ")
-      .append(target_)
+      .append(request_->target)
       .append(" HTTP/1.1\r\nHost: localhost\r\n");
   if (users) out.append("X-Holdfast-Users: 1\r\n");
   out.append("X-Holdfast-Level: ")
-      .append(location_->status_admin ? "admin" : "readonly")
+      .append(request_->location->status_admin ? "admin" : "readonly")
       .append("\r\n");
   for (const http::Field &field : head.fields.all()) {
     if (field.name.size() == 16 && ::strncasecmp(field.name.data(), "X-Holdfast-Admin", 16) == 0) {
@@ -441,11 +454,11 @@ void Exchange::write_management_head(const http::RequestHead &head) {
       break;
     }
   }
-  const uint64_t body_bytes = request_body_.decoded_bytes();
+  const uint64_t body_bytes = request_->body.decoded_bytes();
   if (method_ == http::Method::post)
     out.append("Content-Length: ").append(std::to_string(body_bytes)).append("\r\n");
   out.append("Connection: close\r\n\r\n");
-  request_framing_ = {http::BodyKind::length, body_bytes};
+  request_->framing = {http::BodyKind::length, body_bytes};
 }
 
 void Exchange::send_request(std::string_view head, std::string_view held, const Pieces &pieces) {
@@ -454,7 +467,7 @@ void Exchange::send_request(std::string_view head, std::string_view held, const 
   gather.add(head);
   size_t body_bytes = held.size();
   for (const std::string_view piece : pieces) body_bytes += piece.size();
-  const bool chunked = request_framing_.kind == http::BodyKind::chunked;
+  const bool chunked = request_->framing.kind == http::BodyKind::chunked;
   char open[20];
   if (chunked && body_bytes > 0) gather.add_copy({open, http::write_chunk_open(open, body_bytes)});
   gather.add(held);
@@ -480,25 +493,25 @@ void Exchange::send_request(std::string_view head, std::string_view held, const 
 
 // A backend that reads nothing of the request for a while holds a connection for nothing.
 void Exchange::arm_for_send() {
-  if (send_due_ != MonoTime::max()) return;
-  send_mark_ = backend_->accepted_bytes();
-  send_due_ = worker_.now() + settings_->send_timeout;
+  if (!request_ || request_->send_due != MonoTime::max()) return;
+  request_->send_mark = backend_->accepted_bytes();
+  request_->send_due = worker_.now() + settings_->send_timeout;
   rearm();
 }
 
 size_t Exchange::room_for_request() const {
   if (!backend_ || request_complete_) return 0;
-  const uint64_t wanted = request_body_.known_bytes();
+  const uint64_t wanted = request_->body.known_bytes();
   return wanted > kReadBytes ? std::min(uint64_t{backend_->room()}, wanted) : 0;
 }
 
 void Exchange::on_backend_blocked() {
-  connect_due_ = MonoTime::max();
+  if (request_) request_->connect_due = MonoTime::max();
   arm_for_send();
 }
 
 void Exchange::on_backend_writable() {
-  connect_due_ = send_due_ = MonoTime::max();
+  if (request_) request_->connect_due = request_->send_due = MonoTime::max();
   rearm();
   if (client_ != nullptr) client_->pause_reading(false);
 }
@@ -509,10 +522,10 @@ bool Exchange::try_elsewhere(BackendFault fault) {
   const bool untouched = backend_->accepted_bytes() == 0;
   const bool died_idle = backend_->reused() && fault == BackendFault::closed_early;
   const bool refused = fault == BackendFault::connect_refused || fault == BackendFault::tls_failed;
-  if (!refused && !(died_idle && (untouched || !resend_.empty()))) return false;
+  if (!refused && !(died_idle && (untouched || !request_->resend.empty()))) return false;
   if (!refused && discard_request_) return false;
-  if (!untouched && resend_.empty()) return false;
-  std::string bytes = untouched ? backend_->take_unsent() : resend_;
+  if (!untouched && request_->resend.empty()) return false;
+  std::string bytes = untouched ? backend_->take_unsent() : request_->resend;
   const BackendId same = backend_->backend();
   const bool bound =
       kind_ == Kind::session || kind_ == Kind::legacy_post || kind_ == Kind::management;
@@ -520,12 +533,13 @@ bool Exchange::try_elsewhere(BackendFault fault) {
   BackendId to = same;
   if (refused) {
     if (bound) return false;
-    const std::optional<BackendId> next = upstream_->pick(worker_.now(), tried_, balance_key_);
+    const std::optional<BackendId> next =
+        upstream_->pick(worker_.now(), request_->tried, request_->balance_key);
     if (!next) return false;
     to = *next;
   }
-  resend_.clear();
-  connect_due_ = worker_.now() + settings_->connect_timeout;
+  request_->resend.clear();
+  request_->connect_due = worker_.now() + settings_->connect_timeout;
   attach(BackendConn::dial(worker_, to));
   const iovec all{bytes.data(), bytes.size()};
   backend_->send({&all, 1});
@@ -539,21 +553,21 @@ bool Exchange::try_elsewhere(BackendFault fault) {
 // client's FIN brought a heartbeat, which brings an RST), so the GET is asked again for a second.
 bool Exchange::await_old_stream(int status) {
   const bool stream = kind_ == Kind::session && method_ == http::Method::get;
-  if (status != 409 || !stream || resend_.empty() || client_ == nullptr ||
-      conflict_tries_ >= kConflictTriesMax)
+  if (status != 409 || !stream || request_->resend.empty() || client_ == nullptr ||
+      request_->conflict_tries >= kConflictTriesMax)
     return false;
-  ++conflict_tries_;
+  ++request_->conflict_tries;
   drop_backend();
-  head_due_ = MonoTime::max();
-  again_due_ = worker_.now() + kConflictPause;
+  request_->head_due = MonoTime::max();
+  request_->again_due = worker_.now() + kConflictPause;
   rearm();
   return true;
 }
 
 void Exchange::ask_again() {
-  again_due_ = MonoTime::max();
-  attach(dial(view_.backend));
-  const iovec all{resend_.data(), resend_.size()};
+  request_->again_due = MonoTime::max();
+  attach(dial(home_.backend));
+  const iovec all{request_->resend.data(), request_->resend.size()};
   backend_->send({&all, 1});
   backend_->request_sent();
   arm_for_head();

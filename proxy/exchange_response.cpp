@@ -30,15 +30,15 @@ void Exchange::on_backend_head(const http::ResponseHead &head) {
     return;
   }
   if (await_old_stream(head.status)) return;
-  if (recovery_ && recovery_->splicing) {
+  if (splicing()) {
     on_spliced_head(head);
     return;
   }
-  connect_due_ = early_due_ = MonoTime::max();
-  if (!patient()) head_due_ = MonoTime::max();
-  if (!resend_.empty()) std::string().swap(resend_);  // an idle stream would keep its bytes
-  if (upstream_ != nullptr) upstream_->note_success(view_.backend);
-  worker_.note_backend(view_.backend, true);
+  request_->connect_due = request_->early_due = MonoTime::max();
+  if (!patient()) request_->head_due = MonoTime::max();
+  request_->resend.clear();
+  if (upstream_ != nullptr) upstream_->note_success(home_.backend);
+  worker_.note_backend(home_.backend, true);
   if (!request_complete_) {  // an early answer: what is left of the request is nobody's (2.8)
     discard_request_ = true;
     keep_alive_ = false;
@@ -116,14 +116,11 @@ void Exchange::begin_event_stream(const http::ResponseHead &head) {
     worker_.registry().classify(key(), ref(), {});
     classified_ = true;
   }
-  head_due_ = MonoTime::max();
+  request_->head_due = MonoTime::max();
   if (scanner_) worker_.give_scanner(std::move(scanner_));
-  head_check_.reset();  // an idle stream would keep it
-  // An idle stream would keep its bytes; a recovery asks for the new one.
-  if (!view_.recovers) std::string().swap(view_.backend_session);
   scan_events_ = kind_ == Kind::session || kind_ == Kind::initialize;
   watch_stream();
-  if (legacy_) hold_due_ = worker_.now() + kLegacyHoldMax;
+  if (legacy_) request_->hold_due = worker_.now() + kLegacyHoldMax;
   if (client_ != nullptr) begin_stream_limits();
   rearm();
 }
@@ -133,8 +130,9 @@ void Exchange::begin_event_stream(const http::ResponseHead &head) {
 std::string Exchange::session_ttl() const {
   if (!in_session_ || !settings_->session_ttl_header) return {};
   if (recovery_ && recovery_->judged == 404) return {};  // it may be gone
-  if (view_.life.persistent) return "persistent";
-  return std::to_string(std::chrono::floor<std::chrono::seconds>(view_.life.timeout).count());
+  if (request_->view.life.persistent) return "persistent";
+  return std::to_string(
+      std::chrono::floor<std::chrono::seconds>(request_->view.life.timeout).count());
 }
 
 void Exchange::send_client_head(const http::ResponseHead &head) {
@@ -147,7 +145,7 @@ void Exchange::send_client_head(const http::ResponseHead &head) {
     how.framing = {http10_ ? http::BodyKind::until_close : http::BodyKind::chunked, 0};
   }
   if (worker_.draining()) keep_alive_ = false;
-  client_framing_ = how.framing;
+  client_body_ = how.framing.kind;
   how.keep_alive = keep_alive_;
   how.date = worker_.http_date();
   how.http10 = http10_;
@@ -201,10 +199,9 @@ void Exchange::on_backend_data(std::string_view data) {
 void Exchange::add_client_data(std::string_view data) {
   Gather &gather = worker_.scratch().client_gather;
   if (!gather.has_room(5, 64)) flush_client();
-  if (client_framing_.kind == http::BodyKind::chunked && !chunk_open_) {
+  if (client_body_ == http::BodyKind::chunked && !chunk_open_) {
     chunk_open_ = true;
-    chunk_from_ = gather.bytes();
-    chunk_place_ = gather.reserve();
+    worker_.scratch().client_chunk = {.from_bytes = gather.bytes(), .place = gather.reserve()};
   }
   gather.add(data);
 }
@@ -213,9 +210,10 @@ void Exchange::close_chunk() {
   if (!chunk_open_) return;
   chunk_open_ = false;
   Gather &gather = worker_.scratch().client_gather;
+  const Scratch::OpenChunk &chunk = worker_.scratch().client_chunk;
   char open[20];
-  const size_t bytes = gather.bytes() - chunk_from_;
-  gather.fill(chunk_place_, {open, http::write_chunk_open(open, bytes)});
+  const size_t bytes = gather.bytes() - chunk.from_bytes;
+  gather.fill(chunk.place, {open, http::write_chunk_open(open, bytes)});
   gather.add(http::kChunkEnd);
 }
 
@@ -239,7 +237,7 @@ void Exchange::hold_legacy(std::string_view data) {
 // The first event is decided: everything held goes out, in order, and the stream is like any other.
 void Exchange::release_held() {
   const std::unique_ptr<ExchangeLegacy> held = std::move(legacy_);
-  hold_due_ = MonoTime::max();
+  request_->hold_due = MonoTime::max();
   if (!in_session_) kind_ = Kind::plain;
   if (client_ == nullptr) return;
   Gather &gather = worker_.scratch().client_gather;
@@ -266,7 +264,7 @@ void Exchange::on_sse_data(std::string_view piece) {
 }
 
 void Exchange::on_sse_id(std::string_view piece) {
-  if (view_.generation == 0 || !in_session_ || kind_ == Kind::legacy_open) return;
+  if (home_.generation == 0 || !in_session_ || kind_ == Kind::legacy_open) return;
   if (!recovery_) recovery_ = std::make_unique<ExchangeRecovery>();
   recovery_->event_id.append(piece.substr(0, kEventIdBytesMax - recovery_->event_id.size()));
 }
@@ -287,7 +285,7 @@ void Exchange::on_sse_event(const mcp::SseEvent &event, size_t end) {
   }
   if (event.has_id) {
     ids_seen_ = true;
-    if (view_.generation > 0) note_event_id();
+    if (home_.generation > 0) note_event_id();
   }
   if (event.has_data && !event.empty_data && in_session_) worker_.registry().on_event(key());
   if (scanner_) {
@@ -299,8 +297,8 @@ void Exchange::on_sse_event(const mcp::SseEvent &event, size_t end) {
 
 void Exchange::note_responses() {
   for (const mcp::RpcMessage &message : *scanner_) {
-    if (view_.recovers && message.is_request())
-      worker_.registry().on_server_request(key(), message.id, view_.generation);
+    if (home_.recovers && message.is_request())
+      worker_.registry().on_server_request(key(), message.id, home_.generation);
     if (!message.is_response()) continue;
     worker_.registry().on_response(key(), message.id);
     if (message.id == request_id_) answered_ = true;
@@ -308,7 +306,8 @@ void Exchange::note_responses() {
 }
 
 void Exchange::on_backend_end() {
-  head_due_ = stall_due_ = MonoTime::max();
+  if (request_) request_->head_due = MonoTime::max();
+  stall_due_ = MonoTime::max();
   if (legacy_ && unopened_) {
     not_legacy(502);
     return;
@@ -347,6 +346,7 @@ void Exchange::on_backend_turn_end() {
   } else {
     flush_client();
   }
+  forget_request();
 }
 
 void Exchange::send_opening() {
@@ -376,7 +376,7 @@ bool Exchange::client_vanished(MonoTime now) {
 void Exchange::flush_client() {
   Gather &gather = worker_.scratch().client_gather;
   close_chunk();
-  if (response_complete_ && client_framing_.kind == http::BodyKind::chunked && !last_chunk_sent_) {
+  if (response_complete_ && client_body_ == http::BodyKind::chunked && !last_chunk_sent_) {
     last_chunk_sent_ = true;
     gather.add(http::kLastChunk);
   }

@@ -11,13 +11,14 @@
 namespace holdfast::proxy {
 
 void Exchange::locate(const http::RequestHead &head) {
-  server_ = &find_server(*config_, client_->listener(), head.host);
-  if (server_->by_message) {
+  request_->server = &find_server(*config_, client_->listener(), head.host);
+  if (request_->server->by_message) {
     locate_by_message(head);
   } else {
-    location_ = find_location(*server_, head.path, {});
+    request_->location = find_location(*request_->server, head.path, {});
   }
-  settings_ = location_ != nullptr ? &location_->settings : &server_->settings;
+  settings_ =
+      request_->location != nullptr ? &request_->location->settings : &request_->server->settings;
 }
 
 // What a session may do does not change with the fields its requests bring: they are a client's to
@@ -26,30 +27,32 @@ void Exchange::locate_by_message(const http::RequestHead &head) {
   const bool of_session = !modern_ && (!head.fields.value(http::FieldId::mcp_session_id).empty() ||
                                        !mcp::session_id_in_query(head.query).empty());
   if (of_session) {
-    location_ = find_location(*server_, head.path, {});
+    request_->location = find_location(*request_->server, head.path, {});
     return;
   }
   const std::string_view value = head.fields.value(http::FieldId::mcp_name);
   const std::string name = mcp::name_in_field(value).value_or(std::string(value));
-  location_ =
-      find_location(*server_, head.path, {head.fields.value(http::FieldId::mcp_method), name});
+  request_->location = find_location(*request_->server, head.path,
+                                     {head.fields.value(http::FieldId::mcp_method), name});
 }
 
 // What variables are about. Before choose_pass() there is no $proxy_host.
 RequestContext Exchange::context(const http::RequestHead &head) const {
-  const std::string_view proxy_host = pass_ != nullptr ? pass_->host : std::string_view();
-  return {head, *server_, proxy_host, *client_, user_};
+  const std::string_view proxy_host =
+      request_->pass != nullptr ? request_->pass->host : std::string_view();
+  return {head, *request_->server, proxy_host, *client_, request_->user};
 }
 
 // REQUIRES: the location has a proxy_pass.
 void Exchange::choose_pass(const http::RequestHead &head) {
-  if (location_->map == kNone) {
-    pass_ = &location_->pass;
+  if (request_->location->map == kNone) {
+    request_->pass = &request_->location->pass;
   } else {
-    const UpstreamMap &map = config_->maps[location_->map];
-    pass_ = &location_->mapped[find_rule(map, filled_in(map.source, context(head)))];
+    const UpstreamMap &map = config_->maps[request_->location->map];
+    request_->pass =
+        &request_->location->mapped[find_rule(map, filled_in(map.source, context(head)))];
   }
-  upstream_ = worker_.upstream(*config_, pass_->upstream);
+  upstream_ = worker_.upstream(*config_, request_->pass->upstream);
 }
 
 // A request of a session goes to the session's server, whatever its path and its fields say; how
@@ -57,17 +60,17 @@ void Exchange::choose_pass(const http::RequestHead &head) {
 // of all of them the first that does; where a reload has taken the server away nobody does, and the
 // location's tells whether there is another one.
 void Exchange::follow_session() {
-  if (config_->upstreams.size() == 1 || upstream_->has(view_.backend)) return;
-  for (const Pass &pass : location_->mapped) {
+  if (config_->upstreams.size() == 1 || upstream_->has(home_.backend)) return;
+  for (const Pass &pass : request_->location->mapped) {
     UpstreamState *const other = worker_.upstream(*config_, pass.upstream);
-    if (!other->has(view_.backend)) continue;
-    pass_ = &pass;
+    if (!other->has(home_.backend)) continue;
+    request_->pass = &pass;
     upstream_ = other;
     return;
   }
   for (size_t i = 0; i < config_->upstreams.size(); ++i) {
     UpstreamState *const other = worker_.upstream(*config_, i);
-    if (!other->has(view_.backend)) continue;
+    if (!other->has(home_.backend)) continue;
     upstream_ = other;
     return;
   }

@@ -40,7 +40,7 @@ ExchangeRef Exchange::ref() const noexcept { return {worker_.index(), id_}; }
 // admitting, restoring, refusing, or an answer has been given.
 void Exchange::decide(const http::RequestHead &head) {
   if (kind_ == Kind::management) {
-    if (request_body_.decoded_bytes() > kManagementBodyBytesMax) {
+    if (request_->body.decoded_bytes() > kManagementBodyBytesMax) {
       refuse(413, "request body too large");
       return;
     }
@@ -115,16 +115,19 @@ void Exchange::enter_session(Kind kind, std::string_view session, const http::Re
   kind_ = kind;
   const bool expects_messages = method_ == http::Method::post;
   const auto begins = [&] {
-    return worker_.registry().begin(session, user_, ref(), expects_messages, view_);
+    const bool begun =
+        worker_.registry().begin(session, request_->user, ref(), expects_messages, request_->view);
+    if (begun) home_ = static_cast<const SessionHome &>(request_->view);
+    return begun;
   };
   bool known = is_session_id(session) && begins();
-  if (!known && view_.held && waited_) {
+  if (!known && request_->view.held && waited_) {
     for (const ExchangeRef &other : worker_.registry().release(SessionKeyView(session))) {
       worker_.tell(other.worker, SessionReady{other.exchange});
     }
     known = begins();
   }
-  if (!known && view_.held && wait_for_session(session, true)) return;
+  if (!known && request_->view.held && wait_for_session(session, true)) return;
   if (!known && kind == Kind::legacy_post && is_session_id(session)) {
     if (await_opening(session, head)) return;
     known = begins();  // its stream may have got its session between the two looks
@@ -132,20 +135,22 @@ void Exchange::enter_session(Kind kind, std::string_view session, const http::Re
   if (known) {
     const Transport transport = kind == Kind::legacy_post ? Transport::sse : Transport::streamable;
     // The client of a legacy session that has not been initialized takes it for an earlier one.
-    const bool stray = view_.awaits_initialize && !initializes();
+    const bool stray = request_->view.awaits_initialize && !initializes();
     session_.assign(session);
     in_session_ = true;
-    if (view_.transport != transport || stray) {  // an id of another transport is not this one's
+    if (request_->view.transport != transport ||
+        stray) {  // an id of another transport is not this one's
       (void)leave_session(SessionRegistry::Finish::answered);  // ignoring: it never was on it
     } else {
       follow_session();
       prepare_recovery();
       if (kind_ == Kind::session && expects_messages) keep_backend_awake(head);
-      const bool stranded = kind_ == Kind::legacy_post && view_.streams_wait;
-      if (expects_messages && (view_.generation > 0 || stranded) && fence_answers()) return;
+      const bool stranded = kind_ == Kind::legacy_post && request_->view.streams_wait;
+      if (expects_messages && (home_.generation > 0 || stranded) && fence_answers()) return;
       if (expects_messages) classify();
       if (stranded) await_reopening(head);
-      if (method_ == http::Method::get && view_.streams >= settings_->streams_per_session) {
+      if (method_ == http::Method::get &&
+          request_->view.streams >= settings_->streams_per_session) {
         (void)leave_session(SessionRegistry::Finish::answered);  // ignoring: it never was a stream
         refuse(429, "Too Many Requests: this session has as many streams as it may", "Retry-After",
                "1");
@@ -154,9 +159,9 @@ void Exchange::enter_session(Kind kind, std::string_view session, const http::Re
     }
   }
   session_.clear();
-  refusal_reason_ = public_word(EndReason::unknown);
+  request_->refusal_reason = public_word(EndReason::unknown);
   if (is_session_id(session)) {
-    refusal_reason_ = public_word(worker_.registry().why_ended(session, user_));
+    request_->refusal_reason = public_word(worker_.registry().why_ended(session, request_->user));
   }
   if (is_session_id(session) && worker_.control().restoring()) {
     phase_ = Phase::restoring;
@@ -183,24 +188,24 @@ void Exchange::classify() {
 
 void Exchange::ask_admission(const http::RequestHead &head, Transport transport) {
   if (!unopened_) session_.assign(mint_session_id());
-  opening_ = std::make_unique<SessionIdentity>();
-  opening_->id = session_.view();
-  opening_->user = user_;
-  opening_->policy = settings_->session_policy;
-  opening_->transport = transport;
-  opening_->target = head.target;
-  opening_->peer = client_->peer_ip();
-  opening_->initialize_first =
-      transport == Transport::sse && settings_->legacy_sse_initialize_first;
+  request_->opening = std::make_unique<SessionIdentity>();
+  SessionIdentity &opening = *request_->opening;
+  opening.id = session_.view();
+  opening.user = request_->user;
+  opening.policy = settings_->session_policy;
+  opening.transport = transport;
+  opening.target = head.target;
+  opening.peer = client_->peer_ip();
+  opening.initialize_first = transport == Transport::sse && settings_->legacy_sse_initialize_first;
   if (scanner_ && scanner_->size() > 0) {
-    opening_->client_name = scanner_->first().client_name.substr(0, kClientNameBytesMax);
-    opening_->client_version = scanner_->first().client_version.substr(0, kClientNameBytesMax);
+    opening.client_name = scanner_->first().client_name.substr(0, kClientNameBytesMax);
+    opening.client_version = scanner_->first().client_version.substr(0, kClientNameBytesMax);
   }
   if (unopened_) {
-    opening_->client_name = unopened_->client_name;
-    opening_->client_version = unopened_->client_version;
+    opening.client_name = unopened_->client_name;
+    opening.client_version = unopened_->client_version;
   }
-  if (const std::optional<bool> persistent = worker_.control().admits_at_once(opening_->policy)) {
+  if (const std::optional<bool> persistent = worker_.control().admits_at_once(opening.policy)) {
     admitted_ = true;  // straight on: there is nothing to wait for
     asked_ = false;
     persistent_ = *persistent;
@@ -210,12 +215,12 @@ void Exchange::ask_admission(const http::RequestHead &head, Transport transport)
   asked_ = true;
   link::Admit request;
   request.session = session_.view();
-  request.user = user_;
-  request.policy = opening_->policy;
+  request.user = request_->user;
+  request.policy = opening.policy;
   request.transport = transport;
-  request.peer = opening_->peer;
-  request.client_name = opening_->client_name;
-  request.client_version = opening_->client_version;
+  request.peer = opening.peer;
+  request.client_name = opening.client_name;
+  request.client_version = opening.client_version;
   phase_ = Phase::admitting;
   worker_.control().admit(std::move(request), ref(), when_down(settings_->when_sessiond_down));
 }
@@ -227,7 +232,7 @@ void Exchange::on_admit(const AdmitAnswer &answer) {
   if (!answer.admitted) {
     worker_.counters().add(Counter::sessions_refused);
     const bool down = answer.reason == RefuseReason::sessiond_down;
-    refusal_reason_ = to_word(answer.reason);
+    request_->refusal_reason = to_word(answer.reason);
     const std::string retry = std::to_string(std::max<int64_t>(answer.retry_after_s, 1));
     refuse(503,
            down ? "Service Unavailable: the session daemon cannot be asked, try again"
@@ -262,39 +267,39 @@ void Exchange::decide_again() {
 bool Exchange::identified(size_t) const {
   return method_ != http::Method::post || request_complete_ || !scanner_ ||
          scanner_->state() != mcp::RpcScanner::State::more ||
-         request_body_.decoded_bytes() >= kHeldBodyBytesMax;
+         request_->body.decoded_bytes() >= kHeldBodyBytesMax;
 }
 
 // How sessiond learns of the session that opens now: by its name where it holds the slot, else
 // whole.
 link::ToSessiond Exchange::word_of_opening() const {
   if (!asked_) {
-    link::Record record = told(*opening_, worker_.backends());
+    link::Record record = told(*request_->opening, worker_.backends());
     record.persistent = persistent_;
     return link::Snapshot{std::move(record)};
   }
   link::Bound bound;
   bound.session = session_.view();
-  bound.backend = worker_.backends().at(view_.backend).name;
-  bound.backend_session = opening_->backend_session;
-  bound.target = opening_->target;
+  bound.backend = worker_.backends().at(home_.backend).name;
+  bound.backend_session = request_->opening->backend_session;
+  bound.target = request_->opening->target;
   return bound;
 }
 
 // The backend accepted: from here on the session exists. False: what it gave is another user's, and
 // the request has been refused.
 bool Exchange::bind(std::string_view backend_session) {
-  opening_->backend = view_.backend;
-  opening_->backend_session = backend_session;
+  request_->opening->backend = home_.backend;
+  request_->opening->backend_session = backend_session;
   link::ToSessiond word = word_of_opening();
-  const auto life = worker_.registry().bind(*opening_, persistent_, ref());
+  const auto life = worker_.registry().bind(*request_->opening, persistent_, ref());
   if (!life) {
     refuse_shared_session();
     return false;
   }
-  view_.life = *life;
-  view_.key_hash = keyed_hash(session_.view());
-  opening_.reset();
+  request_->view.life = *life;
+  home_.key_hash = keyed_hash(session_.view());
+  request_->opening.reset();
   admitted_ = false;
   in_session_ = true;
   classified_ = true;
@@ -306,10 +311,10 @@ bool Exchange::bind(std::string_view backend_session) {
 // A backend that gives one session to two users would mix up what they say and hear. It keeps the
 // session for the user who has it: a DELETE would end theirs.
 void Exchange::refuse_shared_session() {
-  opening_.reset();
+  request_->opening.reset();
   if (worker_.fault_log().allow(worker_.now())) {
     log_warn("event=backend_session_shared backend={} suppressed={}",
-             worker_.backends().at(view_.backend).name, worker_.fault_log().suppressed());
+             worker_.backends().at(home_.backend).name, worker_.fault_log().suppressed());
   }
   if (unopened_) {
     fail_opening(502, kSharedSession);
@@ -327,7 +332,7 @@ void Exchange::refuse_shared_session() {
 
 void Exchange::release(ReleaseReason reason) {
   admitted_ = false;
-  opening_.reset();
+  request_->opening.reset();
   if (asked_) worker_.control().report(link::Released{session_.str(), reason});
   if (!unopened_) session_.clear();  // its client has the id already
 }
@@ -374,7 +379,7 @@ void Exchange::opening_answered(const http::ResponseHead &head) {
     release(ReleaseReason::sessionless);
   } else if (client_ == nullptr) {
     // Nobody is left to use it; the backend must not keep it either.
-    worker_.delete_at_backend({view_.backend, opening_->target, backend_session});
+    worker_.delete_at_backend({home_.backend, request_->opening->target, backend_session});
     release(ReleaseReason::client_gone);
   } else {
     if (bind(backend_session)) keep_opening(head);
@@ -412,7 +417,7 @@ Millis Exchange::leave_session(SessionRegistry::Finish how) {
 // The first event of a stream that may be legacy is complete; `end` bytes of the held ones are its.
 void Exchange::on_endpoint_event(size_t end) {
   legacy_->decided = true;
-  const Backend &backend = worker_.backends().at(view_.backend);
+  const Backend &backend = worker_.backends().at(home_.backend);
   const std::string_view own[] = {backend.server, legacy_->host};
   const Result<std::string> target =
       mcp::resolve_endpoint(legacy_->endpoint, legacy_->path, own, std::size(own));
@@ -444,7 +449,7 @@ void Exchange::on_endpoint_event(size_t end) {
   if (!legacy_->place.empty() && worker_.legacy_places().learn(legacy_->place)) {
     log_info(
         "event=legacy_learned upstream={} hint=\"from now on such streams open at their POST\"",
-        config_->upstreams[pass_->upstream].name);
+        config_->upstreams[request_->pass->upstream].name);
   }
   if (unopened_) {  // the client has its endpoint
     legacy_->held.erase(0, end);

@@ -69,7 +69,7 @@ bool Exchange::opens_later(const http::RequestHead &head) const {
 std::string Exchange::place_of(const http::RequestHead &head) const {
   if (settings_->legacy_sse != LegacySse::automatic) return {};
   const bool credentials = head.fields.find(http::FieldId::authorization) != nullptr;
-  return legacy_place(config_->upstreams[pass_->upstream], head.path, credentials);
+  return legacy_place(config_->upstreams[request_->pass->upstream], head.path, credentials);
 }
 
 void Exchange::begin_unopened(const http::RequestHead &head) {
@@ -81,7 +81,7 @@ void Exchange::begin_unopened(const http::RequestHead &head) {
   }
   session_.assign(mint_session_id());
   unopened_ = std::make_unique<ExchangeUnopened>();
-  unopened_->place = worker_.legacy_streams().enter(session_.str(), user_, ref());
+  unopened_->place = worker_.legacy_streams().enter(session_.str(), request_->user, ref());
   worker_.counters().add(Counter::legacy_streams_waiting);
   phase_ = Phase::unopened;
   begin_own_stream();
@@ -109,9 +109,9 @@ void Exchange::on_open_wanted(const OpenLegacy &wanted) {
   }
   unopened_->waiters.push_back({wanted.asker_worker, wanted.asker});
   if (phase_ != Phase::unopened) return;  // on its way
-  if (waiting_) unopened_->head = std::move(waiting_->head);
-  waiting_ = std::make_unique<ExchangeWaiting>();
-  waiting_->head = unopened_->head;
+  if (request_->waiting) unopened_->head = std::move(request_->waiting->head);
+  request_->waiting = std::make_unique<ExchangeWaiting>();
+  request_->waiting->head = unopened_->head;
   unopened_->authorization = wanted.authorization;
   unopened_->client_name = wanted.client_name;
   unopened_->client_version = wanted.client_version;
@@ -147,7 +147,7 @@ void Exchange::on_opening_head(const http::ResponseHead &head) {
   legacy_->host = request.host;
   legacy_->place = place_of(request);
   sse_ = {};
-  hold_due_ = unopened_->due;
+  request_->hold_due = unopened_->due;
   rearm();
 }
 
@@ -190,7 +190,7 @@ void Exchange::not_legacy(int status, std::string_view message) {
   if (place.empty()) return;
   if (worker_.legacy_places().forget(place)) {
     log_info("event=legacy_forgotten upstream={} detail={}",
-             config_->upstreams[pass_->upstream].name, quoted(message));
+             config_->upstreams[request_->pass->upstream].name, quoted(message));
   }
   finish_stream(StreamReason::complete, {});
 }
@@ -200,13 +200,14 @@ void Exchange::fail_opening(int status, std::string_view message, std::string_vi
                             std::string_view extra_value) {
   drop_backend();
   if (admitted_) release(ReleaseReason::backend_failed);
-  opening_.reset();
+  request_->opening.reset();
   legacy_.reset();
-  tried_.clear();
-  connect_due_ = head_due_ = hold_due_ = send_due_ = stall_due_ = MonoTime::max();
+  request_->tried.clear();
+  request_->forget_deadlines();
+  stall_due_ = MonoTime::max();
   phase_ = Phase::unopened;
   LegacyOpened outcome{.status = status, .message = std::string(message)};
-  outcome.reason = std::exchange(refusal_reason_, {});
+  outcome.reason = std::exchange(request_->refusal_reason, {});
   if (!extra_value.empty()) {
     outcome.extra_name = extra_name;
     outcome.extra_value = extra_value;
@@ -225,8 +226,8 @@ void Exchange::tell_waiters(const LegacyOpened &outcome) {
 
 void Exchange::end_unopened(const LegacyOpened &outcome) {
   if (admitted_) release(ReleaseReason::client_gone);
-  if (opening_) worker_.control().cancel_admit(session_.str(), ref());  // still asked for
-  opening_.reset();
+  if (request_->opening) worker_.control().cancel_admit(session_.str(), ref());  // still asked for
+  request_->opening.reset();
   tell_waiters(outcome);
   worker_.counters().add(Counter::legacy_streams_waiting, -1);
   unopened_.reset();
@@ -237,7 +238,7 @@ void Exchange::end_unopened(const LegacyOpened &outcome) {
 // A POST to a stream without a session waits for one, if it may have one. False: there is no such
 // stream, or this is not how its session begins.
 bool Exchange::await_opening(std::string_view session, const http::RequestHead &head) {
-  const std::optional<ExchangeRef> stream = worker_.legacy_streams().find(session, user_);
+  const std::optional<ExchangeRef> stream = worker_.legacy_streams().find(session, request_->user);
   if (!stream || (settings_->legacy_sse_initialize_first && !initializes())) return false;
   OpenLegacy wanted;
   wanted.exchange = stream->exchange;
@@ -259,7 +260,7 @@ void Exchange::on_opened(const LegacyOpened &outcome) {
     decide_again();
     return;
   }
-  refusal_reason_ = outcome.reason;
+  request_->refusal_reason = outcome.reason;
   refuse(outcome.status, outcome.message, outcome.extra_name, outcome.extra_value);
 }
 

@@ -19,10 +19,15 @@ void Exchange::identify_user(const http::RequestHead &head) {
   }
   auto user = session_user(rule, head, client_->trusted(), client_->peer_ip());
   if (user) {
-    user_ = std::move(*user);
+    take_user(std::move(*user));
   } else {
     refuse(400, "the header that names the session's user is malformed");
   }
+}
+
+void Exchange::take_user(std::string user) {
+  if (log_) log_->user = user;
+  request_->user = std::move(user);
 }
 
 // RFC 6750 section 3: what a client that can get a token must be told. The texts are fixed ones of
@@ -34,7 +39,7 @@ void Exchange::identify_by_token(const http::RequestHead &head) {
           ? Result<std::string>(Error{Errc::protocol, 0, "there is no bearer token"})
           : worker_.tokens().user_of(*settings_->session_user.jwt, token, worker_.clock().wall());
   if (user) {
-    user_ = std::move(*user);
+    take_user(std::move(*user));
     return;
   }
   const std::string &why = user.error().message;

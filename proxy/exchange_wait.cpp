@@ -12,25 +12,25 @@ bool Exchange::wait_for_session(std::string_view session, bool held) {
   const SessionRegistry &known = worker_.registry();
   if (!held) {
     const bool may_come = worker_.control_now().has_siblings() && !waited_ &&
-                          known.why_ended(session, user_) == EndReason::unknown;
+                          known.why_ended(session, request_->user) == EndReason::unknown;
     if (!may_come) return false;
     worker_.registry().await(SessionKeyView(session), ref());
   }
   phase_ = Phase::restoring;
-  hold_due_ = worker_.now() + kSharedWaitMax;
+  request_->hold_due = worker_.now() + kSharedWaitMax;
   rearm();
   return true;
 }
 
 void Exchange::on_session_ready() {
   if (phase_ != Phase::restoring) return;
-  hold_due_ = MonoTime::max();
+  request_->hold_due = MonoTime::max();
   decide_again();
 }
 
 // Nobody has said anything: the session goes on, or is none.
 void Exchange::on_wait_due() {
-  hold_due_ = MonoTime::max();
+  request_->hold_due = MonoTime::max();
   waited_ = true;
   decide_again();
 }

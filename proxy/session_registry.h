@@ -67,17 +67,20 @@ struct SessionLife {
   Millis timeout{0};
 };
 
-// What a request needs of its session; strings are assigned, so a reused view does not allocate.
-struct SessionView {
+// Where a session is: what its requests and its streams need for as long as they last.
+struct SessionHome {
   uint64_t key_hash = 0;  // of the id: SessionKeyView{id, key_hash} saves hashing it again
-  Transport transport = Transport::streamable;
   BackendId backend = kNoBackend;
+  uint32_t generation = 0;  // of the backend session
+  bool recovers = false;    // it can be opened again
+};
+// What a request needs of its session; strings are assigned, so a reused view does not allocate.
+struct SessionView : SessionHome {
+  Transport transport = Transport::streamable;
   std::string backend_session;
   int64_t streams = 0;             // open when the request began
   bool awaits_initialize = false;  // sse: no initialize has come yet, and one has to
   SessionLife life;
-  uint32_t generation = 0;    // of the backend session
-  bool recovers = false;      // it can be opened again
   bool streams_wait = false;  // some of its event streams have no backend behind them
   bool held = false;          // begin() said no, and a little later it may say yes
   Millis ping_every{0};       // its backend is kept awake; 0: it is not

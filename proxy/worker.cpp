@@ -23,7 +23,9 @@ namespace {
 constexpr timeval kTick{0, 100'000};  // TimerWheel::kTick
 constexpr unsigned kTicksPerSecond = 10;
 constexpr size_t kScannersMax = 64;  // kept for reuse
-constexpr int kReservedFdsMin = 8;   // descriptors accepting leaves to backends and files
+constexpr size_t kSpareRequestsMax = 64;
+constexpr size_t kSpareRoomBytesMax = 4096;  // of one: what most requests need
+constexpr int kReservedFdsMin = 8;           // descriptors accepting leaves to backends and files
 constexpr int kReservedFdsMax = 256;
 constexpr Millis kStopGrace{5000};  // TERM: what is in flight gets so long
 constexpr uint64_t kSlotBits = 24;
@@ -174,6 +176,20 @@ std::unique_ptr<mcp::RpcScanner> Worker::take_scanner() {
 
 void Worker::give_scanner(std::unique_ptr<mcp::RpcScanner> scanner) {
   if (scanner && scanners_.size() < kScannersMax) scanners_.push_back(std::move(scanner));
+}
+
+std::unique_ptr<UnansweredRequest> Worker::take_request() {
+  if (spare_requests_.empty()) return std::make_unique<UnansweredRequest>();
+  std::unique_ptr<UnansweredRequest> request = std::move(spare_requests_.back());
+  spare_requests_.pop_back();
+  request->reset();
+  return request;
+}
+
+void Worker::give_request(std::unique_ptr<UnansweredRequest> request) {
+  if (request && spare_requests_.size() < kSpareRequestsMax &&
+      request->room_bytes() <= kSpareRoomBytesMax)
+    spare_requests_.push_back(std::move(request));
 }
 
 BackendPool &Worker::pool(BackendId backend) {

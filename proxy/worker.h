@@ -129,6 +129,8 @@ class Worker {
 
   std::unique_ptr<mcp::RpcScanner> take_scanner();
   void give_scanner(std::unique_ptr<mcp::RpcScanner> scanner);
+  std::unique_ptr<UnansweredRequest> take_request();
+  void give_request(std::unique_ptr<UnansweredRequest> request);
   BackendPool &pool(BackendId backend);
   UpstreamState *upstream(const Config &config, size_t index);
   // From now on this backend is spoken to by TLS, in the name of that server.
@@ -199,6 +201,7 @@ class Worker {
   EventPtr tick_;
   EventPtr mail_;
   std::shared_ptr<const Config> config_;
+  std::vector<std::unique_ptr<UnansweredRequest>> spare_requests_;  // outlive every exchange
   std::vector<UpstreamSet>
       upstream_sets_;  // the current one last; older ones while exchanges use them
   std::vector<std::unique_ptr<BackendPool>> pools_;  // by BackendId

@@ -22,10 +22,17 @@ class Buried {
 // Reused by every callback, so that steady state neither allocates nor keeps buffers per
 // connection. Nothing in it survives the callback that filled it.
 struct Scratch {
+  // A chunk whose data is being gathered: its size line is written when all of it is there.
+  struct OpenChunk {
+    size_t from_bytes = 0;  // gathered before it
+    size_t place = 0;       // of its size line
+  };
+
   std::array<char, kReadBytesMax> receive;
   http::RequestHead request;
   http::ResponseHead response;
   Gather client_gather;                  // one gathered write towards a client
+  OpenChunk client_chunk;                // in it, while its exchange says so
   Gather backend_gather;                 // and one towards a backend
   std::vector<std::string_view> pieces;  // decoded body pieces of one read
   std::string client_head;               // heads written towards the client
