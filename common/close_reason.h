@@ -76,6 +76,12 @@ constexpr bool is_expiry(EndReason reason) noexcept {
   return reason == EndReason::idle_timeout || reason == EndReason::orphan_timeout ||
          reason == EndReason::unused_timeout;
 }
+// Whether an `ended` for this reason ends the session for all who hold it (PROTOCOL.md 1.6): the
+// client or the backend has said so. Any other speaks for the holder alone.
+constexpr bool ends_for_all(EndReason reason) noexcept {
+  return reason == EndReason::client_delete || reason == EndReason::client_gone ||
+         reason == EndReason::backend_ended || reason == EndReason::stream_timeout;
+}
 // How the streams of a session end that ends for this reason.
 constexpr StreamReason stream_reason_of(EndReason reason) noexcept {
   if (is_expiry(reason)) return StreamReason::idle_timeout;

@@ -29,6 +29,9 @@ bool SessionRegistry::restore(const link::Record &from, BackendId backend,
       shard.mark_dirty(*at);  // sessiond is to hear by which clock it goes here
       return false;
     }
+    // A worker has ended it, and sessiond is about to hear so: that is on its way, and final.
+    const auto why = shard.recently_ended.find(key.hash, keyed_hash(from.user), MonoTime::min());
+    if (why && ends_for_all(*why)) return false;
   }
   const MonoTime now = clock_.now();
   SessionRecord record(

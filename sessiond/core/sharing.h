@@ -7,12 +7,7 @@
 
 namespace holdfast::sessiond {
 
-// Whether an `ended` for this reason ends the session for all who hold it: the client or the
-// backend has said so. Any other speaks for the holder alone.
-constexpr bool ends_for_all(EndReason reason) noexcept {
-  return reason == EndReason::client_delete || reason == EndReason::client_gone ||
-         reason == EndReason::backend_ended || reason == EndReason::stream_timeout;
-}
+using holdfast::ends_for_all;
 
 // nullptr: it holds the session alone, or not at all.
 Holding *find_holding(Session &session, const Instance &instance) noexcept;

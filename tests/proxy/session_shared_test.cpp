@@ -144,6 +144,18 @@ HF_TEST(who_awaits_a_session_is_told_when_it_comes) {
   HF_CHECK(came[0] == kFirst);
 }
 
+HF_TEST(what_the_client_has_ended_does_not_come_back_by_what_was_on_its_way) {
+  for (const EndReason reason : {EndReason::client_delete, EndReason::backend_ended}) {
+    RegistryFixture t;
+    HF_CHECK(t.registry.end(kId, reason));
+    HF_CHECK(!t.registry.restore(handed(kId, Millis{0}), 0));
+    HF_CHECK(!t.registry.knows(kId, kAlice));
+  }
+  RegistryFixture t;
+  HF_CHECK(t.registry.end(kId, EndReason::idle_timeout));  // speaks for this holder alone
+  HF_CHECK(t.registry.restore(handed(kId, Millis{0}), 0));
+}
+
 HF_TEST(those_who_await_are_bounded_whatever_ids_are_invented) {
   RegistryFixture t;
   const std::string id(kSessionIdChars, 'n');
@@ -156,6 +168,7 @@ HF_TEST(those_who_await_are_bounded_whatever_ids_are_invented) {
 
 int main() {
   const CMUnitTest tests[] = {
+      HF_UNIT(what_the_client_has_ended_does_not_come_back_by_what_was_on_its_way),
       HF_UNIT(a_probe_ends_nothing_and_says_how_long_it_has_been_idle),
       HF_UNIT(a_request_in_flight_is_alive_to_a_probe),
       HF_UNIT(requests_wait_while_others_are_asked_and_go_on_when_released),
