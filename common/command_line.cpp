@@ -16,8 +16,8 @@ namespace holdfast {
 
 namespace {
 
-constexpr std::array<DaemonSignal, 4> kSignals{DaemonSignal::stop, DaemonSignal::quit,
-                                               DaemonSignal::reopen, DaemonSignal::reload};
+constexpr std::array kSignals{DaemonSignal::stop, DaemonSignal::quit, DaemonSignal::reopen,
+                              DaemonSignal::reload, DaemonSignal::upgrade};
 
 constexpr int kShowSecrets = 1000;
 const option kLongOptions[] = {{"show-secrets", no_argument, nullptr, kShowSecrets},
@@ -34,7 +34,7 @@ Result<DaemonSignal> parse_signal(std::string_view word) {
     words.push_back(to_word(signal));
   }
   return usage("invalid option: \"-s " + std::string(word) + "\"" + did_you_mean(word, words) +
-               " (stop, quit, reopen, reload)");
+               " (stop, quit, reopen, reload, upgrade)");
 }
 
 std::string missing_argument(int letter) {
@@ -48,7 +48,7 @@ std::string missing_argument(int letter) {
     case 'p':
       return "option \"-p\" requires directory name";
     case 's':
-      return "option \"-s\" requires stop, quit, reopen or reload";
+      return "option \"-s\" requires stop, quit, reopen, reload or upgrade";
     default:
       return "option requires an argument";
   }
@@ -127,6 +127,8 @@ std::string_view to_word(DaemonSignal signal) noexcept {
       return "reopen";
     case DaemonSignal::reload:
       return "reload";
+    case DaemonSignal::upgrade:
+      return "upgrade";
   }
   return "";
 }
@@ -163,7 +165,9 @@ std::string help_text(std::string_view program, std::string_view default_conf) {
          "  -T             : test configuration, dump it and exit\n"
          "  --show-secrets : dump secrets as they are\n"
          "  -q             : suppress non-error messages during configuration testing\n"
-         "  -s signal      : send signal to the running daemon: stop, quit, reopen, reload\n"
+         "  -s signal      : send signal to the running daemon: stop, quit, reopen, reload,\n"
+         "                   upgrade (holdfast-proxy: the program and the configuration that lie\n"
+         "                   there now take over, no connection is lost)\n"
          "  -p prefix      : where relative paths start (default: the folder of the "
          "configuration)\n"
          "  -e filename    : error log file until the configuration says otherwise\n"

@@ -18,7 +18,7 @@
 namespace holdfast {
 
 // Words equal those of -s.
-enum class DaemonSignal { stop, quit, reopen, reload };
+enum class DaemonSignal { stop, quit, reopen, reload, upgrade };
 std::string_view to_word(DaemonSignal signal) noexcept;
 
 struct CommandLine {

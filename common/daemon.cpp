@@ -59,15 +59,28 @@ Result<std::unique_ptr<PidFile>> PidFile::create(const std::string &path) {
   if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
     return Error{Errc::busy, errno, "already running: " + path + " is held by another process"};
   }
+  return inherit(path, std::move(fd));
+}
+
+Result<std::unique_ptr<PidFile>> PidFile::inherit(const std::string &path, UniqueFd locked) {
+  auto file = std::make_unique<PidFile>(path, std::move(locked));
+  const Result<void> written = file->write();
+  if (written) return file;
+  file->leave_to_other();
+  return written.error();
+}
+
+Result<void> PidFile::write() {
   const std::string text = std::to_string(::getpid()) + "\n";
-  if (::ftruncate(fd.get(), 0) != 0 || ::write(fd.get(), text.data(), text.size()) < 0) {
-    return io_error("cannot write pid file " + path);
+  if (::ftruncate(fd_.get(), 0) != 0 || ::pwrite(fd_.get(), text.data(), text.size(), 0) < 0) {
+    return io_error("cannot write pid file " + path_);
   }
-  return std::make_unique<PidFile>(path, std::move(fd));
+  return {};
 }
 
 // Somebody may have removed the file and another daemon made its own: that one is left alone.
 PidFile::~PidFile() {
+  if (left_) return;
   struct stat ours {};
   struct stat found {};
   const bool still_ours = ::fstat(fd_.get(), &ours) == 0 && ::stat(path_.c_str(), &found) == 0 &&
@@ -94,7 +107,7 @@ void harden_process() {
   (void)::umask(077);
   const rlimit none{0, 0};
   (void)::setrlimit(RLIMIT_CORE, &none);  // ignoring: PR_SET_DUMPABLE does it as well
-  // No program is ever executed; ignoring: drop_privileges() insists on it.
+  // What an upgrade executes gains nothing by it; ignoring: drop_privileges() insists on it.
   (void)::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   hide_memory();
 }

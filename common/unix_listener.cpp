@@ -33,6 +33,14 @@ std::string holder_of(int lock_fd) {
   return plain ? "process " + pid.substr(0, pid.find('\n')) : "another process";
 }
 
+Result<void> sign(int lock_fd, const std::string &path) {
+  const std::string pid = std::to_string(::getpid()) + "\n";
+  if (::ftruncate(lock_fd, 0) != 0 || ::pwrite(lock_fd, pid.data(), pid.size(), 0) < 0) {
+    return failed("cannot write lock file " + path);
+  }
+  return {};
+}
+
 // The lock file stays when we go: removing it would let two processes lock two different files.
 Result<UniqueFd> take_lock(const std::string &socket_path) {
   const std::string path = socket_path + ".lock";
@@ -43,10 +51,7 @@ Result<UniqueFd> take_lock(const std::string &socket_path) {
     return Error{Errc::busy, EWOULDBLOCK,
                  "socket " + socket_path + " is held by " + holder_of(fd.get())};
   }
-  const std::string pid = std::to_string(::getpid()) + "\n";
-  if (::ftruncate(fd.get(), 0) != 0 || ::pwrite(fd.get(), pid.data(), pid.size(), 0) < 0) {
-    return failed("cannot write lock file " + path);
-  }
+  if (auto signed_by_us = sign(fd.get(), path); !signed_by_us) return signed_by_us.error();
   return fd;
 }
 
@@ -104,7 +109,19 @@ Result<std::unique_ptr<UnixSocket>> UnixSocket::bind(const SocketOptions &option
   return std::make_unique<UnixSocket>(options, *std::move(fd), *std::move(lock));
 }
 
+Result<std::unique_ptr<UnixSocket>> UnixSocket::inherit(const SocketOptions &options,
+                                                        UniqueFd listening, UniqueFd lock) {
+  auto socket = std::make_unique<UnixSocket>(options, std::move(listening), std::move(lock));
+  const Result<void> ours = socket->sign_lock();
+  if (ours) return socket;
+  socket->leave_to_other();
+  return ours.error();
+}
+
+Result<void> UnixSocket::sign_lock() { return sign(lock_.get(), options_.path + ".lock"); }
+
 UnixSocket::~UnixSocket() {
+  if (left_) return;
   (void)::unlink(options_.path.c_str());  // ignoring: the next start removes a stale one
 }
 

@@ -41,18 +41,28 @@ class UnixSocket {
   // Errc::busy: another process holds it (named in the message); Errc::limit: path too long;
   // Errc::io.
   static Result<std::unique_ptr<UnixSocket>> bind(const SocketOptions &options);
+  // Takes the descriptors of one that another process has bound and still has, too: its queue and
+  // its lock are shared. Errc::io.
+  static Result<std::unique_ptr<UnixSocket>> inherit(const SocketOptions &options,
+                                                     UniqueFd listening, UniqueFd lock);
   // Takes both descriptors; use bind().
   UnixSocket(SocketOptions options, UniqueFd listening, UniqueFd lock);
   ~UnixSocket();
   UnixSocket(const UnixSocket &) = delete;
   UnixSocket &operator=(const UnixSocket &) = delete;
   int fd() const noexcept { return fd_.get(); }
+  int lock_fd() const noexcept { return lock_.get(); }
+  // Whose number the lock file shows to those who find it held: ours, again.
+  Result<void> sign_lock();
+  // Another process has it now: nothing is unlinked at destruction.
+  void leave_to_other() noexcept { left_ = true; }
   const SocketOptions &options() const noexcept { return options_; }
 
  private:
   SocketOptions options_;
   UniqueFd fd_;
   UniqueFd lock_;
+  bool left_ = false;
 };
 
 // Removes a socket nobody listens on, as a killed process leaves it; nothing there is fine, too.

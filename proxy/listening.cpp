@@ -32,6 +32,12 @@ std::string local_address(int fd) {
   return known ? known->text() : std::string();
 }
 
+bool listens(int fd) {
+  int on = 0;
+  socklen_t bytes = sizeof on;
+  return ::getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &bytes) == 0 && on == 1;
+}
+
 Result<UniqueFd> listen_on(const SocketAddress &address, const std::string &text, int backlog) {
   UniqueFd fd(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd) return bind_error(text);
@@ -166,14 +172,46 @@ std::vector<std::string> ListeningSockets::bound(const Config &config) const {
   return texts;
 }
 
-void ListeningSockets::abandon() { open_.clear(); }
+Result<void> ListeningSockets::inherit(const std::string &text, std::vector<UniqueFd> fds) {
+  constexpr std::string_view kUnix = "unix:";
+  Entry &entry = open_[text];
+  for (UniqueFd &fd : fds) {
+    if (!listens(fd.get()))
+      return Error{Errc::protocol, 0, "what came as the listener " + text + " is none"};
+    entry.fds.push_back(std::move(fd));
+  }
+  entry.inherited = true;
+  if (text.starts_with(kUnix)) {
+    entry.bound = text;
+    entry.path = text.substr(kUnix.size());
+  } else {
+    entry.bound = local_address(entry.fds.front().get());
+  }
+  return {};
+}
+
+void ListeningSockets::own_inherited() {
+  for (auto &[text, entry] : open_) entry.inherited = false;
+}
+
+std::vector<ListenerSockets> ListeningSockets::all() const {
+  std::vector<ListenerSockets> sockets;
+  for (const auto &[text, entry] : open_) {
+    ListenerSockets &listener = sockets.emplace_back();
+    listener.text = text;
+    for (const UniqueFd &fd : entry.fds) listener.fds.push_back(fd.get());
+  }
+  return sockets;
+}
+
+void ListeningSockets::leave_to_other() { open_.clear(); }
 
 ListeningSockets::~ListeningSockets() {
   for (const auto &[text, entry] : open_) unlink_path(entry);
 }
 
 void ListeningSockets::unlink_path(const Entry &entry) {
-  if (entry.path.empty()) return;
+  if (entry.path.empty() || entry.inherited) return;
   (void)::unlink(entry.path.c_str());  // ignoring: the next start removes a stale one
 }
 

@@ -12,6 +12,7 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "common/sandbox.h"
+#include "proxy/launch.h"
 #include "proxy/master.h"
 
 namespace holdfast::proxy {
@@ -36,7 +37,26 @@ std::string build_info() {
   return build_info_text(kProgram, libraries);
 }
 
-int start(const CommandLine &line, const ConfRequest &request) {
+// Who hears what keeps us from starting: whoever started us, or the proxy we are to replace.
+int refuse(Heir *heir, const std::string &why) {
+  return heir != nullptr ? heir->fail(why) : fail(why);
+}
+
+int serve(LoadedConf<Config> &loaded, const ConfRequest &request, ConfBundle bundle,
+          const Launch &launch, std::unique_ptr<Heir> heir) {
+  if (!loaded.config && heir) return heir->fail(loaded.report.text(loaded.tree.files, kProgram));
+  print_findings(kProgram, loaded.tree, loaded.report);
+  if (!loaded.config) return 1;
+  const Result<void> log =
+      log_open(loaded.config->error_log.target, loaded.config->error_log.level);
+  if (!log) return refuse(heir.get(), log.error().message);
+  for (const std::string &warning : loaded.config->warnings) log_warn("{}", warning);
+  Master master(request, loaded.config, std::move(bundle), launch, std::move(heir));
+  return master.run();
+}
+
+int start(const CommandLine &line, const ConfRequest &request, const Launch &launch,
+          std::unique_ptr<Heir> heir) {
   ConfBundle bundle;
   bundle.request = request;
   LiveConfSource source(&bundle);
@@ -47,33 +67,35 @@ int start(const CommandLine &line, const ConfRequest &request) {
       (void)std::fputs(sandbox_notice(kProgram, loaded.config->sandbox).c_str(), stderr);
     return code;
   }
+  if (!line.signal) return serve(loaded, request, std::move(bundle), launch, std::move(heir));
   print_findings(kProgram, loaded.tree, loaded.report);
-  if (!loaded.config) return 1;
-  if (line.signal) return signal_master(*loaded.config, *line.signal);
-  const Result<void> log =
-      log_open(loaded.config->error_log.target, loaded.config->error_log.level);
-  if (!log) return fail(log.error().message);
-  for (const std::string &warning : loaded.config->warnings) log_warn("{}", warning);
-  Master master(request, loaded.config, std::move(bundle));
-  return master.run();
+  if (loaded.config) return signal_master(*loaded.config, *line.signal);
+  if (line.signal == DaemonSignal::upgrade)
+    (void)std::fputs("holdfast-proxy: [error] not upgraded, the old one still serves\n", stderr);
+  return 1;
 }
 
 int run(int argc, char **argv) {
   const Result<CommandLine> line = parse_command_line(argc, argv);
-  if (!line) return fail(line.error().message);
-  if (line->help) {
+  if (line && line->help) {
     print(help_text(kProgram, kDefaultConf));
     return 0;
   }
-  if (line->version || line->build_info) {
+  if (line && (line->version || line->build_info)) {
     print(line->build_info ? build_info() : version_text(kProgram));
     return 0;
   }
+  const bool serves = !line || (!line->test && !line->signal);
+  Result<std::unique_ptr<Heir>> heir =
+      serves ? Heir::from_environment() : Result<std::unique_ptr<Heir>>(nullptr);
+  if (!heir) return fail(heir.error().message);
+  if (!line) return refuse(heir->get(), line.error().message);
+  const Launch launch = own_launch(argc, argv);
   harden_process();
   log_prefix(kProgram);
   const Result<ConfRequest> request = make_conf_request(*line, kDefaultConf);
-  if (!request) return fail(request.error().message);
-  return start(*line, *request);
+  if (!request) return refuse(heir->get(), request.error().message);
+  return start(*line, *request, launch, std::move(*heir));
 }
 
 }  // namespace

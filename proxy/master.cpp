@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "common/descriptors.h"
 #include "common/limits.h"
 #include "common/log.h"
 #include "common/log_file.h"
@@ -23,7 +24,9 @@ namespace {
 constexpr timeval kReloadPatience{5, 0};
 constexpr Millis kStableAfter{1000};  // a child that lived so long did not crash at once
 constexpr Millis kRespawnDelayMax{1000};
-constexpr std::array kSignals = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGWINCH, SIGCHLD};
+constexpr const char *kWorkersKept = "worker_processes takes effect at the next start\n";
+constexpr std::array kSignals = {SIGTERM, SIGINT,  SIGQUIT,  SIGHUP,
+                                 SIGUSR1, SIGUSR2, SIGWINCH, SIGCHLD};
 
 timeval to_timeval(Millis time) {
   return {static_cast<time_t>(time.count() / 1000),
@@ -39,18 +42,22 @@ std::string node_name(const Config &config) {
 
 }  // namespace
 
-Master::Master(ConfRequest request, std::shared_ptr<const Config> config, ConfBundle bundle)
+Master::Master(ConfRequest request, std::shared_ptr<const Config> config, ConfBundle bundle,
+               Launch launch, std::unique_ptr<Heir> heir)
     : request_(std::move(request)),
       config_(std::move(config)),
       bundle_(std::move(bundle)),
       workers_(config_->worker_processes),
-      base_(event_base_new()) {}
+      base_(event_base_new()),
+      upgrade_(base_.get(), *this, std::move(launch)),
+      heir_(std::move(heir)) {}
 
 Master::~Master() = default;
 
 int Master::run() {
-  const Result<void> ready = prepare();
+  const Result<void> ready = heir_ ? inherit() : prepare();
   if (!ready) {
+    if (heir_) return heir_->fail(ready.error().message);
     (void)std::fprintf(stderr, "holdfast-proxy: [emerg] %s\n", ready.error().message.c_str());
     return 1;
   }
@@ -60,37 +67,67 @@ int Master::run() {
   }
   respawn_.reset(event_new(base_.get(), -1, 0, &on_respawn_c, this));
   reload_late_.reset(event_new(base_.get(), -1, 0, &on_reload_late_c, this));
-  if (!spawn()) return 1;
-  (void)event_base_dispatch(base_.get());  // until stop() and the child's end
+  if (!spawn()) return heir_ ? heir_->fail("cannot start the serving process") : 1;
+  if (heir_) heir_->watch(base_.get(), *this);
+  (void)event_base_dispatch(base_.get());  // until leave()
   control_channels_.clear();
-  return 0;
+  return exit_code_;
 }
 
+// The pid file before the listeners: where a proxy runs already, that is what to say.
 Result<void> Master::prepare() {
-  if (!config_->pid_path.empty()) {
-    Result<std::unique_ptr<PidFile>> pid_file = PidFile::create(config_->pid_path);
-    if (!pid_file) return pid_file.error();
-    pid_file_ = std::move(*pid_file);
-  }
+  if (const Result<void> made = create_keys(); !made) return made.error();
   const Result<void> opened = sockets_.open(*config_, workers_);
   if (!opened) return opened.error();
   return open_control_socket();
 }
 
-Result<void> Master::open_control_socket() {
+// As many workers as before: a socket nobody accepts from would keep its connections waiting.
+Result<void> Master::inherit() {
+  Result<Heir::Estate> estate = heir_->ask();
+  if (!estate) return estate.error();
+  workers_ = estate->workers;
+  for (Heir::Listeners &listener : estate->listeners) {
+    const Result<void> ours = sockets_.inherit(listener.text, std::move(listener.fds));
+    if (!ours) return ours.error();
+  }
+  for (const ListenerSockets &listener : sockets_.all()) {
+    if (listener.fds.size() > workers_)
+      return Error{Errc::protocol, 0, listener.text + " has more sockets than there are workers"};
+  }
+  return sockets_.open(*config_, workers_);
+}
+
+Result<void> Master::create_keys() {
   if (config_->pid_path.empty()) return {};
+  Result<std::unique_ptr<PidFile>> pid_file = PidFile::create(config_->pid_path);
+  if (!pid_file) return pid_file.error();
+  pid_file_ = std::move(*pid_file);
+  return {};
+}
+
+SocketOptions Master::control_socket_options() const {
   SocketOptions options;
   options.path = config_->pid_path + ".ctl";
-  Result<std::unique_ptr<UnixSocket>> socket = UnixSocket::bind(options);
+  return options;
+}
+
+Result<void> Master::open_control_socket() {
+  if (config_->pid_path.empty()) return {};
+  Result<std::unique_ptr<UnixSocket>> socket = UnixSocket::bind(control_socket_options());
   if (!socket) return socket.error();
   control_socket_ = std::move(*socket);
+  hear_control_socket();
+  return {};
+}
+
+void Master::hear_control_socket() {
   control_listener_ = std::make_unique<UnixListener>(
       base_.get(), *control_socket_, [this](UniqueFd fd, const PeerCredentials &, PeerAccess) {
         const ChannelLimits limits{kAdminLineBytesMax, kAdminQueueBytesMax, kHalfLineDeadline};
         control_channels_.push_back(
             std::make_unique<UnixChannel>(base_.get(), std::move(fd), limits, *this));
       });
-  return {};
 }
 
 bool Master::spawn() {
@@ -106,11 +143,12 @@ bool Master::spawn() {
     return false;
   }
   if (pid == 0) {
-    // The child keeps nothing of ours but its end of the channel: no destructor may run here, they
-    // would unlink the pid file and the sockets.
-    pair->first.reset();
+    // The child keeps nothing of ours but its end of the channel and the log: a port given up at a
+    // reload, or the pid file's lock, would stay taken as long as it lives. No destructor may run
+    // here, they would unlink the pid file and the sockets.
     signal_events_.clear();
-    sockets_.abandon();  // or a port given up at a reload would stay open here
+    const std::array keep{pair->second.get(), log_descriptor()};
+    close_descriptors_except(keep);
     std::_Exit(serve(std::move(pair->second), node_name(*config_)));
   }
   child_ = pid;
@@ -161,15 +199,16 @@ void Master::on_channel() {
     const MasterMessage &message = **got;
     if (message.word == MasterWord::ready) {
       ready_ = true;
-      announce();
+      if (!stopping_) announce();
       log_info("event=serving pid={} workers={}", child_, workers_);
+      if (heir_) heir_->serving();
     } else if (message.word == MasterWord::configured) {
       finish_reload({message.number != 0, message.text});
     } else if (message.word == MasterWord::exit_wanted) {
-      stop(true);
+      stop(StopKind::graceful);
     } else if (message.word == MasterWord::reload_wanted) {
       // Applied, the child itself tells sessiond; refused here, it would never hear of it.
-      reload([this](const ReloadResult &result) {
+      reload([this](const Outcome &result) {
         if (result.ok || child_ <= 0) return;
         (void)send_message(channel_.get(), MasterWord::refused, 0,
                            result.message);  // ignoring: a dying child asks no more
@@ -187,7 +226,10 @@ void Master::on_signal(int signal) {
       return;
     }
     case SIGHUP:
-      reload([](const ReloadResult &) {});
+      reload([](const Outcome &) {});
+      return;
+    case SIGUSR2:
+      upgrade([](const Outcome &) {});
       return;
     case SIGUSR1: {
       const Result<void> reopened = log_reopen();
@@ -199,32 +241,45 @@ void Master::on_signal(int signal) {
     }
     case SIGQUIT:
     case SIGWINCH:
-      stop(true);
+      stop(StopKind::graceful);
       return;
     default:
-      stop(false);
+      stop(StopKind::fast);
       return;
   }
 }
 
-void Master::stop(bool graceful) {
-  if (!stopping_) log_info("event=stopping graceful={}", graceful);
+void Master::stop(StopKind kind) {
+  upgrade_.abort("the proxy was told to stop");
+  if (!stopping_) log_info("event=stopping graceful={}", kind != StopKind::fast);
   stopping_ = true;
-  if (child_ <= 0) {
-    (void)event_base_loopbreak(base_.get());
-    return;
-  }
-  const Result<void> sent = send_message(channel_.get(), MasterWord::stop, graceful ? 1 : 0);
+  if (child_ <= 0) return leave();
+  const Result<void> sent =
+      send_message(channel_.get(), MasterWord::stop, static_cast<int64_t>(kind));
   if (!sent) (void)::kill(child_, SIGKILL);  // ignoring: it is gone already
 }
 
+// Ends the loop, once whoever asked by `-s` has been answered (at most 2 s).
+void Master::leave() {
+  leaving_ = true;
+  (void)event_del(respawn_.get());  // ignoring: deleting cannot fail here
+  for (const auto &channel : control_channels_) channel->close(true);
+  if (control_channels_.empty()) (void)event_base_loopbreak(base_.get());
+}
+
 void Master::on_child_exit(pid_t pid, int status) {
+  if (upgrade_.on_child_exit(pid, status)) return;
   if (pid != child_) return;
   child_ = -1;
   channel_event_.reset();
   if (stopping_) {
     log_info("event=stopped");
-    (void)event_base_loopbreak(base_.get());
+    leave();
+    return;
+  }
+  if (heir_ && !heir_->in_charge()) {
+    (void)heir_->fail("the new serving process died");
+    give_up("the serving process died");
     return;
   }
   const bool crashed = WIFSIGNALED(status);
@@ -240,7 +295,20 @@ void Master::on_child_exit(pid_t pid, int status) {
   (void)event_add(respawn_.get(), &delay);
 }
 
+// True, and `done` is told: not now.
+bool Master::refuse(const char *what, const Waiter &done) const {
+  const char *why = nullptr;
+  if (stopping_) why = "the proxy is stopping";
+  if (heir_ && !heir_->in_charge()) why = "this process has not taken over yet";
+  if (upgrade_.under_way()) why = "an upgrade is under way";
+  if (why == nullptr) return false;
+  log_error("event={}_refused detail={}", what, quoted(why));
+  done({false, std::string(why) + "\n"});
+  return true;
+}
+
 void Master::reload(Waiter done) {
+  if (refuse("reload", done)) return;
   waiters_.push_back(std::move(done));
   if (next_config_) return;  // one at a time: this asker gets the outcome of the one under way
   ConfBundle bundle;
@@ -275,12 +343,12 @@ void Master::reload(Waiter done) {
   (void)event_add(reload_late_.get(), &kReloadPatience);
 }
 
-void Master::finish_reload(const ReloadResult &result) {
+void Master::finish_reload(const Outcome &result) {
   (void)event_del(reload_late_.get());
-  ReloadResult told = result;
+  Outcome told = result;
   if (result.ok && next_config_) {
     if (next_config_->worker_processes != workers_) {
-      told.message += "worker_processes takes effect at the next start\n";
+      told.message += kWorkersKept;
     }
     switch_log(*next_config_);
     config_ = std::move(next_config_);
@@ -307,28 +375,105 @@ void Master::switch_log(const Config &next) {
   (void)hand_over_logs(channel_.get(), next, Logs::all);  // ignoring: a new child inherits it
 }
 
+// ---- an upgrade, on the old side ----
+
+void Master::upgrade(Waiter done) {
+  if (refuse("upgrade", done)) return;
+  const char *why = nullptr;
+  if (next_config_) why = "a reload is under way";
+  if (::getpid() == 1) why = "whoever waits for process 1 would take its end for the proxy's";
+  if (why == nullptr) return upgrade_.start(std::move(done));
+  log_error("event=upgrade_refused detail={}", quoted(why));
+  done({false, std::string(why) + "\n"});
+}
+
+MasterKeys Master::keys() {
+  if (!pid_file_ || !control_socket_) return {};
+  return {config_->pid_path, {pid_file_->fd(), control_socket_->fd(), control_socket_->lock_fd()}};
+}
+
+void Master::take_keys_back() {
+  if (!pid_file_ || !control_socket_) return;
+  const Result<void> written = pid_file_->write();
+  const Result<void> signed_by_us = control_socket_->sign_lock();
+  if (!written) log_error("event=pid_file_failed detail={}", quoted(written.error().message));
+  if (!signed_by_us)
+    log_error("event=lock_file_failed detail={}", quoted(signed_by_us.error().message));
+}
+
+void Master::handed_over(bool with_keys) {
+  control_listener_.reset();
+  if (with_keys && pid_file_) pid_file_->leave_to_other();
+  if (with_keys && control_socket_) control_socket_->leave_to_other();
+  pid_file_.reset();
+  control_socket_.reset();
+  sockets_.leave_to_other();
+  stop(StopKind::handed_over);
+}
+
+// ---- and on the new one ----
+
+Result<Heir::Taken> Master::take_over(Heir::Keys keys) {
+  Heir::Taken taken;
+  taken.with_keys =
+      !config_->pid_path.empty() && keys.pid_path == config_->pid_path && keys.fds.size() == 3;
+  Result<void> ours = taken.with_keys ? inherit_keys(std::move(keys.fds)) : create_keys();
+  if (ours && !taken.with_keys) ours = open_control_socket();
+  if (!ours) return ours.error();
+  sockets_.own_inherited();
+  sockets_.prune(*config_);
+  if (config_->worker_processes != workers_) taken.notes = kWorkersKept;
+  log_info("event=took_over from={}", ::getppid());
+  return taken;
+}
+
+Result<void> Master::inherit_keys(std::vector<UniqueFd> fds) {
+  Result<std::unique_ptr<PidFile>> pid_file =
+      PidFile::inherit(config_->pid_path, std::move(fds[0]));
+  if (!pid_file) return pid_file.error();
+  Result<std::unique_ptr<UnixSocket>> socket =
+      UnixSocket::inherit(control_socket_options(), std::move(fds[1]), std::move(fds[2]));
+  if (!socket) {
+    (*pid_file)->leave_to_other();
+    return socket.error();
+  }
+  pid_file_ = std::move(*pid_file);
+  control_socket_ = std::move(*socket);
+  hear_control_socket();
+  return {};
+}
+
+void Master::give_up(const std::string &why) {
+  log_error("event=upgrade_given_up detail={}", quoted(why, 4096));
+  exit_code_ = 1;
+  stop(StopKind::fast);
+}
+
 // The control socket beside the pid file: one word, the outcome back ("ok" or "failed", then
 // lines).
 void Master::on_line(UnixChannel &channel, std::string_view line) {
-  if (line != "reload") {
-    (void)channel.send("failed");
-    (void)channel.send("unknown word; known: reload");
-    channel.close(true);
-    return;
-  }
-  UnixChannel *const asker = &channel;
-  reload([this, asker](const ReloadResult &result) {
-    const bool there = std::any_of(control_channels_.begin(), control_channels_.end(),
-                                   [&](const auto &c) { return c.get() == asker; });
-    if (!there) return;
-    (void)asker->send(result.ok ? "ok" : "failed");
-    (void)asker->send_raw(result.message);
-    asker->close(true);
-  });
+  if (line == "reload") return reload(answer_to(channel));
+  if (line == "upgrade") return upgrade(answer_to(channel));
+  (void)channel.send("failed");
+  (void)channel.send("unknown word; known: reload, upgrade");
+  channel.close(true);
+}
+
+Master::Waiter Master::answer_to(const UnixChannel &asker) {
+  return [this, who = &asker](const Outcome &result) {
+    for (const auto &channel : control_channels_) {
+      if (channel.get() != who) continue;
+      (void)channel->send(result.ok ? "ok" : "failed");
+      (void)channel->send_raw(result.message);
+      channel->close(true);
+    }
+  };
 }
 
 void Master::on_closed(UnixChannel &channel, const Error &) {
   control_channels_.remove_if([&](const auto &c) { return c.get() == &channel; });
+  if (leaving_ && control_channels_.empty())
+    (void)event_base_loopbreak(base_.get());  // ignoring: cannot fail
 }
 
 void Master::on_signal_c(evutil_socket_t signal, short, void *self) noexcept {

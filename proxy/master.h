@@ -3,8 +3,12 @@
 // thread, one loop.
 //
 //   starting ──ready──▶ serving ──TERM/QUIT──▶ stopping ──child ends──▶ exit 0
-//        ▲                 │ child dies
-//        └──── respawn ◀───┘ (at once; in a crash loop after 100 ms … 1 s)
+//        ▲                 │ child dies           ▲
+//        └──── respawn ◀───┤ (at once; in a crash loop after 100 ms … 1 s)
+//                          └──USR2, `-s upgrade`: another master took over (upgrade.h)
+//
+// One that was started for an upgrade gets its listeners from the old master, not by binding, and
+// is in charge only when that one lets go (upgrade_heir.h).
 #pragma once
 
 #include <sys/types.h>
@@ -21,44 +25,63 @@
 #include "common/ev_ptr.h"
 #include "common/unix_listener.h"
 #include "proxy/config.h"
+#include "proxy/launch.h"
 #include "proxy/listening.h"
 #include "proxy/master_channel.h"
+#include "proxy/stop_kind.h"
+#include "proxy/upgrade.h"
+#include "proxy/upgrade_heir.h"
 
 namespace holdfast::proxy {
 
-// How a reload went, for whoever asked.
-struct ReloadResult {
-  bool ok = false;
-  std::string message;  // every error with FILE:LINE:COL, or what was done
-};
-
-class Master final : public UnixChannel::Handler {
+class Master final : public UnixChannel::Handler, public Upgrade::Owner, public Heir::Owner {
  public:
-  // `request` and what it gave at the first load. Borrows nothing.
-  Master(ConfRequest request, std::shared_ptr<const Config> config, ConfBundle bundle);
+  // `request` and what it gave at the first load; `heir`: started to take another's place, else
+  // null. Borrows nothing.
+  Master(ConfRequest request, std::shared_ptr<const Config> config, ConfBundle bundle,
+         Launch launch, std::unique_ptr<Heir> heir);
   ~Master() override;
   Master(const Master &) = delete;
   Master &operator=(const Master &) = delete;
 
   // Binds, writes the pid file, starts the child and serves until stopped. Returns the exit code;
-  // what failed before serving is printed.
+  // what failed before serving is printed, or told to the master we were to replace.
   int run();
 
  private:
-  using Waiter = std::function<void(const ReloadResult &)>;
+  using Waiter = Upgrade::Waiter;
 
   Result<void> prepare();
+  Result<void> inherit();
+  Result<void> create_keys();
+  Result<void> inherit_keys(std::vector<UniqueFd> fds);
   Result<void> open_control_socket();
+  SocketOptions control_socket_options() const;
+  void hear_control_socket();
   bool spawn();
   Result<void> configure_child();
   void on_child_exit(pid_t pid, int status);
   void on_channel();
   void on_signal(int signal);
-  void stop(bool graceful);
+  void stop(StopKind kind);
+  void leave();
+  bool refuse(const char *what, const Waiter &done) const;
   void reload(Waiter done);
+  void upgrade(Waiter done);
   void switch_log(const Config &next);
-  void finish_reload(const ReloadResult &result);
+  void finish_reload(const Outcome &result);
   void announce() const;
+  Waiter answer_to(const UnixChannel &asker);
+  // Upgrade::Owner
+  std::vector<ListenerSockets> listeners() override { return sockets_.all(); }
+  unsigned workers_count() override { return workers_; }
+  MasterKeys keys() override;
+  void take_keys_back() override;
+  void handed_over(bool with_keys) override;
+  // Heir::Owner
+  Result<Heir::Taken> take_over(Heir::Keys keys) override;
+  void give_up(const std::string &why) override;
+  // UnixChannel::Handler
   void on_line(UnixChannel &channel, std::string_view line) override;
   void on_closed(UnixChannel &channel, const Error &why) override;
   static void on_signal_c(evutil_socket_t signal, short, void *self) noexcept;
@@ -86,16 +109,21 @@ class Master final : public UnixChannel::Handler {
   std::unique_ptr<UnixSocket> control_socket_;
   std::unique_ptr<UnixListener> control_listener_;
   std::list<std::unique_ptr<UnixChannel>> control_channels_;
+  Upgrade upgrade_;
+  std::unique_ptr<Heir> heir_;  // in_charge() once it is over
   UniqueFd channel_;
   pid_t child_ = -1;
   MonoTime spawned_{};
   Millis respawn_delay_{0};
   bool ready_ = false;
   bool stopping_ = false;
+  bool leaving_ = false;  // only the last answers to `-s` are still to be written
+  int exit_code_ = 0;
 };
 
-// `-s stop|quit|reopen|reload`: speaks to the running master of this configuration. Prints the
-// outcome; returns the exit code. A reload is first read here, as nginx does.
+// `-s stop|quit|reopen|reload|upgrade`: speaks to the running master of this configuration. Prints
+// the outcome; returns the exit code. A reload's or upgrade's file is first read here, as nginx
+// does.
 int signal_master(const Config &config, DaemonSignal signal);
 
 }  // namespace holdfast::proxy

@@ -1,6 +1,6 @@
-// The line between the master and its serving process: short messages over a SOCK_SEQPACKET pair,
-// descriptors beside them (SCM_RIGHTS). The configuration travels as a sealed memory file, so that
-// a sandboxed child never opens one. One thread on each side; never blocks.
+// The line between the master and its serving process, as framed_channel.h has it. The
+// configuration travels as a sealed memory file, so that a sandboxed child never opens one. One
+// thread on each side; never blocks.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +10,7 @@
 
 #include "common/result.h"
 #include "common/unique_fd.h"
+#include "proxy/framed_channel.h"
 
 namespace holdfast::proxy {
 
@@ -17,7 +18,7 @@ enum class MasterWord : uint8_t {
   // master → child
   configure,  // fds: the bundle, then listeners × workers; `number`: workers
   listeners,  // fds: more listeners of the next configure (a message carries at most 200)
-  stop,       // number: 1 graceful, 0 fast
+  stop,       // number: a StopKind (stop_kind.h)
   logs,       // fds: logs to append to from now on; text: whose, see log_handover
   refused,    // the reload sessiond asked for; text says why
   // child → master
@@ -27,23 +28,22 @@ enum class MasterWord : uint8_t {
   exit_wanted,    // sessiond asks for what SIGQUIT does
 };
 
-struct MasterMessage {
-  MasterWord word = MasterWord::stop;
-  int64_t number = 0;
-  std::string text;  // at most kMasterTextBytesMax
-  std::vector<UniqueFd> fds;
-};
+using MasterMessage = Framed<MasterWord>;
 
-inline constexpr size_t kMasterTextBytesMax = 16 * 1024;
-inline constexpr size_t kMasterFdsMax = 200;  // the kernel's bound is 253
+inline constexpr size_t kMasterTextBytesMax = kFrameTextBytesMax;
+inline constexpr size_t kMasterFdsMax = kFrameFdsMax;
 
 // A connected pair: [0] for the master, [1] for the child.
-Result<std::pair<UniqueFd, UniqueFd>> make_master_channel();
+inline Result<std::pair<UniqueFd, UniqueFd>> make_master_channel() { return make_framed_channel(); }
 // Borrows the descriptors. Errc::io.
-Result<void> send_message(int fd, MasterWord word, int64_t number, const std::string &text = {},
-                          const std::vector<int> &fds = {});
+inline Result<void> send_message(int fd, MasterWord word, int64_t number,
+                                 const std::string &text = {}, const std::vector<int> &fds = {}) {
+  return send_frame(fd, static_cast<uint8_t>(word), number, text, fds);
+}
 // nullopt: nothing there. Errc::io: the other side is gone (sys_errno 0 at its end).
-Result<std::optional<MasterMessage>> receive_message(int fd);
+inline Result<std::optional<MasterMessage>> receive_message(int fd) {
+  return receive_framed<MasterWord>(fd);
+}
 
 // A memory file that holds `text`, and what one holds.
 Result<UniqueFd> make_memory_file(const std::string &text);

@@ -80,7 +80,7 @@ void Serving::on_channel() {
     if (!got) {  // the master is gone: nobody could stop or reload us any more
       (void)event_del(channel_event_.get());
       log_error("event=master_lost detail=\"the serving process ends with its master\"");
-      stop(false);
+      stop(StopKind::fast);
       return;
     }
     if (!*got) return;
@@ -97,7 +97,7 @@ void Serving::on_message(MasterMessage &message) {
       configure(message);
       return;
     case MasterWord::stop:
-      stop(message.number != 0);
+      stop(static_cast<StopKind>(message.number));
       return;
     case MasterWord::logs:
       return take_logs(message, log_files_);
@@ -218,9 +218,9 @@ void Serving::distribute(const std::shared_ptr<const Config> &config) {
   control_->set_policy_names(config->session_policies);
 }
 
-void Serving::stop(bool graceful) {
+void Serving::stop(StopKind kind) {
   for (const auto &mailbox : mailboxes_)
-    (void)mailbox->post(StopWorker{graceful});  // ignoring: full only when stuck
+    (void)mailbox->post(StopWorker{kind});  // ignoring: full only when stuck
   if (stopping_) return;
   stopping_ = true;
   joiner_ = std::thread([this] {

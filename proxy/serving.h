@@ -22,6 +22,7 @@
 #include "proxy/master_channel.h"
 #include "proxy/server_orders.h"
 #include "proxy/session_registry.h"
+#include "proxy/stop_kind.h"
 #include "proxy/worker.h"
 #include "proxy/worker_mailbox.h"
 
@@ -44,7 +45,7 @@ class Serving {
   void configure(MasterMessage &message);
   bool start(const std::shared_ptr<const Config> &config, unsigned workers);
   void distribute(const std::shared_ptr<const Config> &config);
-  void stop(bool graceful);
+  void stop(StopKind kind);
   void reply(MasterWord word, int64_t number, const std::string &text = {});
   link::Stats stats() const;
   link::BackendInfo backend_info(BackendId id) const;

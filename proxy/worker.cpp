@@ -27,7 +27,8 @@ constexpr size_t kSpareRequestsMax = 64;
 constexpr size_t kSpareRoomBytesMax = 4096;  // of one: what most requests need
 constexpr int kReservedFdsMin = 8;           // descriptors accepting leaves to backends and files
 constexpr int kReservedFdsMax = 256;
-constexpr Millis kStopGrace{5000};  // TERM: what is in flight gets so long
+// TERM, or the end of a handed-over process's time: what is in flight gets so long.
+constexpr Millis kStopGrace{5000};
 constexpr uint64_t kSlotBits = 24;
 constexpr uint64_t kCountBits = 32;
 
@@ -327,11 +328,11 @@ void Worker::call_done(PingCall &call) {
 OwnHealth Worker::own_health(std::string_view target, bool users) {
   if (target == "/live") return {200, R"({"status":"ok"})"};
   if (target == "/ready") {
-    const bool ready = !draining() && any_backend_up();
+    const bool ready = !leaving() && any_backend_up();
     return {ready ? 200 : 503, ready ? R"({"ready":true})" : R"({"ready":false})"};
   }
   const RegistryCounts counts = context_.registry.counts(users);
-  return {200, degraded_health(draining(), counts, users)};
+  return {200, degraded_health(leaving(), counts, users)};
 }
 
 bool Worker::any_backend_up() {
@@ -438,6 +439,7 @@ void Worker::note_handshake_failure(std::string_view peer, const TlsStream &tls)
 void Worker::on_tick() {
   wheel_.advance(now());
   ping_backends();
+  if (now() >= streams_due_) stop_streams();
   if (++ticks_ % kTicksPerSecond != 0) return;
   for (const auto &pool : pools_) {
     if (pool) pool->sweep(now());
@@ -538,17 +540,29 @@ void Worker::on_message(SwapConfig &message) {
 
 void Worker::on_message(DrainWorker &message) { draining_ = message.on; }
 
+// The listeners' sockets live on in the master, or in the process that took over: what waits in
+// their queues is not lost with these descriptors.
 void Worker::on_message(StopWorker &message) {
-  const Millis grace = message.graceful ? config_->worker_shutdown_timeout : kStopGrace;
-  stop_due_ = std::min(stop_due_, now() + grace);
-  if (stopping_) return;
-  stopping_ = true;
   acceptors_.clear();
-  stop_streams();
+  const bool first = !std::exchange(stopping_, true);
+  const Millis patience =
+      message.kind == StopKind::fast ? kStopGrace : config_->worker_shutdown_timeout;
+  if (message.kind == StopKind::handed_over) {
+    if (!first) return;
+    // Idle connections stay: a request may be on its way on any of them. It is answered, and told
+    // that it was the last.
+    handed_over_ = true;
+    streams_due_ = now() + patience;
+    stop_due_ = streams_due_ + kStopGrace;
+    return;
+  }
+  stop_due_ = std::min(stop_due_, now() + patience);
+  if (first || streams_due_ != MonoTime::max()) stop_streams();
 }
 
 // Streams that would never end by themselves end now, properly; calls in flight may finish.
 void Worker::stop_streams() {
+  streams_due_ = MonoTime::max();
   // From the end: whoever goes leaves its place to one that has been seen already.
   for (size_t i = clients_.size(); i > 0; --i) {
     ClientConn &conn = *clients_[i - 1];

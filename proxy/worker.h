@@ -107,6 +107,8 @@ class Worker {
   const Clock &clock() const noexcept { return context_.clock; }
   std::string_view http_date();  // the value of a Date field; valid until the next call
   bool draining() const noexcept { return draining_ || stopping_; }
+  // What clients are to know of that: where another process serves on, nothing.
+  bool leaving() const noexcept { return draining_ || (stopping_ && !handed_over_); }
 
   // Destroys at the end of the turn.
   void bury(std::unique_ptr<Buried> object);
@@ -229,6 +231,7 @@ class Worker {
   uint64_t next_exchange_ = 1;
   MonoTime now_{};
   MonoTime stop_due_ = MonoTime::max();
+  MonoTime streams_due_ = MonoTime::max();  // handed over: then they end
   MonoTime accept_trouble_logged_{};
   MonoTime date_until_{};
   std::string date_;
@@ -245,6 +248,7 @@ class Worker {
   bool accepting_paused_ = false;
   bool draining_ = false;
   bool stopping_ = false;
+  bool handed_over_ = false;
   bool stopped_ = false;
 };
 

@@ -15,6 +15,7 @@
 #include "common/unique_fd.h"
 #include "proxy/backend_directory.h"
 #include "proxy/recovery_order.h"
+#include "proxy/stop_kind.h"
 #include "proxy/wake_queue.h"
 
 namespace holdfast::proxy {
@@ -98,7 +99,7 @@ struct DrainWorker {
   bool on = true;
 };
 struct StopWorker {
-  bool graceful = false;
+  StopKind kind = StopKind::fast;
 };
 
 using WorkerMessage =

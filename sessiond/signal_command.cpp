@@ -101,6 +101,10 @@ int deliver_signal(const Config &config, DaemonSignal signal) {
       return kill_daemon(config, SIGUSR1);
     case DaemonSignal::reload:
       return reload(config);
+    case DaemonSignal::upgrade:
+      return fail(
+          "upgrade is for holdfast-proxy: this one may be stopped and started at any time, its "
+          "proxies serve on and tell it what they hold");
   }
   return 1;
 }

@@ -79,14 +79,13 @@ HF_TEST(the_letters_are_nginx_letters) {
 }
 
 HF_TEST(signals_are_words) {
-  for (const DaemonSignal signal :
-       {DaemonSignal::stop, DaemonSignal::quit, DaemonSignal::reopen, DaemonSignal::reload}) {
+  for (const DaemonSignal signal : {DaemonSignal::stop, DaemonSignal::quit, DaemonSignal::reopen,
+                                    DaemonSignal::reload, DaemonSignal::upgrade}) {
     HF_CHECK(*line_of({"-s", std::string(to_word(signal))}).signal == signal);
   }
-  HF_EQ(
-      complaint({"-s", "relaod"}),
-      std::string(
-          "invalid option: \"-s relaod\"; did you mean \"reload\"? (stop, quit, reopen, reload)"));
+  HF_EQ(complaint({"-s", "relaod"}),
+        std::string("invalid option: \"-s relaod\"; did you mean \"reload\"? (stop, quit, reopen, "
+                    "reload, upgrade)"));
 }
 
 HF_TEST(what_is_no_option_is_named) {
@@ -97,7 +96,8 @@ HF_TEST(what_is_no_option_is_named) {
   HF_EQ(complaint({"-t", "word", "-q"}), std::string("invalid option: \"word\""));
   HF_EQ(complaint({"-c"}), std::string("option \"-c\" requires file name"));
   HF_EQ(complaint({"-c", ""}), std::string("option \"-c\" requires file name"));
-  HF_EQ(complaint({"-s"}), std::string("option \"-s\" requires stop, quit, reopen or reload"));
+  HF_EQ(complaint({"-s"}),
+        std::string("option \"-s\" requires stop, quit, reopen, reload or upgrade"));
 }
 
 HF_TEST(relative_paths_begin_at_the_folder_of_the_file) {

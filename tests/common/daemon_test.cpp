@@ -52,6 +52,22 @@ HF_TEST(a_file_another_daemon_made_at_the_same_path_is_left_alone) {
   HF_EQ(dir.read("d.pid"), std::to_string(getpid()) + "\n");
 }
 
+HF_TEST(a_pid_file_changes_hands_without_being_free_for_a_moment) {
+  const TempDir dir;
+  auto first = PidFile::create(dir.file("d.pid"));
+  HF_CHECK(first);
+  (void)dir.write("d.pid", "the first one's number, and longer than ours\n");
+  auto second = PidFile::inherit(dir.file("d.pid"), UniqueFd(::dup((*first)->fd())));
+  HF_CHECK(second);
+  HF_EQ(dir.read("d.pid"), std::to_string(getpid()) + "\n");
+  (*first)->leave_to_other();
+  (*first).reset();
+  HF_EQ(PidFile::create(dir.file("d.pid")).error().code, Errc::busy);
+  HF_EQ(*read_pid_file(dir.file("d.pid")), getpid());
+  (*second).reset();
+  HF_CHECK(access(dir.file("d.pid").c_str(), F_OK) != 0);
+}
+
 HF_TEST(a_pid_file_makes_its_folder_but_not_a_whole_path) {
   const TempDir dir;
   HF_CHECK(PidFile::create(dir.file("run/d.pid")));
@@ -67,6 +83,7 @@ int main() {
       HF_UNIT(a_held_pid_file_is_busy_for_everybody_else),
       HF_UNIT(a_pid_file_nobody_holds_names_no_process),
       HF_UNIT(a_file_another_daemon_made_at_the_same_path_is_left_alone),
+      HF_UNIT(a_pid_file_changes_hands_without_being_free_for_a_moment),
       HF_UNIT(a_pid_file_makes_its_folder_but_not_a_whole_path),
   };
   return HF_RUN(tests);

@@ -36,7 +36,8 @@ endif()
 if(TARGET holdfast-proxy AND TARGET holdfast-sessiond AND TARGET holdfastctl)
   foreach(name admin backend_ping binding caps early_stream errors expiry forgery health leftover legacy legacy_recovery legacy_unopened
           life_told modern
-          no_way_in not_found persistent recovery relay reload sessiond_restart shutdown siblings streamable users)
+          no_way_in not_found persistent recovery relay reload sessiond_restart shutdown siblings streamable upgrade
+          upgrade_refused users)
     e2e(${name})
   endforeach()
   # Real time has to pass on hosts of its own; skipped where network namespaces cannot be made.

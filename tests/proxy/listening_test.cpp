@@ -199,12 +199,49 @@ HF_TEST(a_forked_child_gives_up_its_copies_without_unlinking) {
   const Config config = listening_on({on_port(0), on_path(dir.file("p.sock"))});
   HF_CHECK(sockets.open(config, 1));
   const uint16_t port = port_of(sockets.bound(config).at(0));
-  sockets.abandon();
+  sockets.leave_to_other();
   HF_CHECK(exists(dir.file("p.sock")));
   HF_CHECK(!connect_to(port));
 }
 
 // ---- Unix sockets ----
+
+HF_TEST(inherited_sockets_are_found_by_text_and_by_address_and_unlinked_only_once_owned) {
+  const TempDir dir;
+  const std::string path = dir.file("l.sock");
+  ListeningSockets old;
+  const Config first = listening_on({on_port(0), on_path(path)});
+  HF_CHECK(old.open(first, 2));
+  const uint16_t port = port_of(old.bound(first).at(0));
+  const auto inherit = [&](ListeningSockets &to) {
+    for (const ListenerSockets &listener : old.all()) {
+      std::vector<UniqueFd> fds;
+      for (const int fd : listener.fds) fds.emplace_back(::dup(fd));
+      HF_CHECK(to.inherit(listener.text, std::move(fds)));
+    }
+  };
+  {
+    ListeningSockets heir;  // that gives up
+    inherit(heir);
+    HF_CHECK(heir.open(listening_on({on_port(port), on_path(path)}), 2));
+  }
+  HF_CHECK(exists(path));
+  ListeningSockets heir;
+  inherit(heir);
+  const Config next = listening_on({on_port(port)});  // the port written out, the path gone
+  HF_CHECK(heir.open(next, 2));
+  heir.own_inherited();
+  heir.prune(next);
+  old.leave_to_other();
+  HF_CHECK(!exists(path));
+  const UniqueFd client = connect_to(port);
+  HF_CHECK(client);
+  HF_EQ(ready_count(heir.fds(next, 2)), size_t{1});
+  const Busy other;
+  std::vector<UniqueFd> not_listening;
+  not_listening.push_back(connect_to(other.port));
+  HF_EQ(heir.inherit("x", std::move(not_listening)).error().code, Errc::protocol);
+}
 
 HF_TEST(anybody_may_connect_to_a_unix_listener_whatever_the_umask) {
   const TempDir dir;
@@ -266,6 +303,7 @@ int main() {
       HF_UNIT(prune_closes_and_unlinks_what_is_no_longer_configured),
       HF_UNIT(more_workers_than_sockets_share_them),
       HF_UNIT(a_forked_child_gives_up_its_copies_without_unlinking),
+      HF_UNIT(inherited_sockets_are_found_by_text_and_by_address_and_unlinked_only_once_owned),
       HF_UNIT(anybody_may_connect_to_a_unix_listener_whatever_the_umask),
       HF_UNIT(a_stale_unix_socket_is_replaced_and_removed_at_the_end),
       HF_UNIT(a_live_unix_socket_is_left_to_its_owner),

@@ -1,6 +1,7 @@
 #include "tests/support/pair.h"
 
 #include <algorithm>
+#include <filesystem>
 
 #include "tests/support/hf_test.h"
 
@@ -105,8 +106,13 @@ void Pair::start_sessiond() {
 }
 
 void Pair::start_proxy() {
-  proxy_ = std::make_unique<Process>(
-      Command{program("holdfast-proxy"), {"-c", proxy_conf_path()}, {}, dir_.path()});
+  std::string path = program("holdfast-proxy");
+  if (options_.proxy_by_link) {
+    const std::string link = dir_.file("holdfast-proxy");
+    if (!std::filesystem::is_symlink(link)) std::filesystem::create_symlink(path, link);
+    path = link;
+  }
+  proxy_ = std::make_unique<Process>(Command{path, {"-c", proxy_conf_path()}, {}, dir_.path()});
   proxy_port_ = port_in(proxy_->wait_for_line("event=listening"));
 }
 

@@ -34,6 +34,8 @@ struct PairOptions {
   // proxy.pem and proxy.key; clients come through a tunnel that trusts it.
   const Authority *authority = nullptr;
   std::string backend_scheme = "http";
+  bool proxy_by_link =
+      false;  // the proxy is started by dir()/holdfast-proxy, a link to the program
 };
 
 // The programs' path; `name` as in build/…/bin.
