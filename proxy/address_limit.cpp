@@ -24,15 +24,16 @@ std::string key_of(const SocketAddress &peer) {
 
 AddressLimit::Place AddressLimit::enter(const SocketAddress &peer, unsigned max) {
   const std::lock_guard lock(mutex_);
-  Counts::value_type &counted = *counts_.try_emplace(key_of(peer)).first;  // a full one is there
-  if (counted.second >= max) return {};
-  ++counted.second;
-  return {*this, counted};
+  Counts::value_type &counted =
+      *counts_.try_emplace(key_of(peer), Count{this}).first;  // a full one is there
+  if (counted.second.places >= max) return {};
+  ++counted.second.places;
+  return Place(counted);
 }
 
 void AddressLimit::leave(Counts::value_type &counted) {
   const std::lock_guard lock(mutex_);
-  if (--counted.second == 0) counts_.erase(counts_.find(counted.first));
+  if (--counted.second.places == 0) counts_.erase(counts_.find(counted.first));
 }
 
 size_t AddressLimit::addresses_count() const {

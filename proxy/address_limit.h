@@ -17,29 +17,30 @@ namespace holdfast::proxy {
 
 class AddressLimit {
   // Keyed hashing: clients choose their addresses, at least those of IPv6.
-  using Counts = std::unordered_map<std::string, unsigned, KeyedHash, std::equal_to<>>;
+  struct Count {
+    AddressLimit *limit;  // outlives every connection
+    unsigned places = 0;
+  };
+  using Counts = std::unordered_map<std::string, Count, KeyedHash, std::equal_to<>>;
 
  public:
   // A connection's place; gives it back when it goes. Empty ones hold nothing.
   class Place {
    public:
     Place() = default;
-    Place(Place &&other) noexcept
-        : limit_(std::exchange(other.limit_, nullptr)), counted_(other.counted_) {}
+    Place(Place &&other) noexcept : counted_(std::exchange(other.counted_, nullptr)) {}
     Place &operator=(Place &&other) noexcept {
-      std::swap(limit_, other.limit_);
       std::swap(counted_, other.counted_);
       return *this;
     }
     ~Place() {
-      if (limit_ != nullptr) limit_->leave(*counted_);
+      if (counted_ != nullptr) counted_->second.limit->leave(*counted_);
     }
-    explicit operator bool() const noexcept { return limit_ != nullptr; }
+    explicit operator bool() const noexcept { return counted_ != nullptr; }
 
    private:
     friend class AddressLimit;
-    Place(AddressLimit &limit, Counts::value_type &counted) : limit_(&limit), counted_(&counted) {}
-    AddressLimit *limit_ = nullptr;          // outlives every connection
+    explicit Place(Counts::value_type &counted) : counted_(&counted) {}
     Counts::value_type *counted_ = nullptr;  // there as long as it counts a place
   };
 

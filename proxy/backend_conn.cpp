@@ -126,22 +126,19 @@ void BackendConn::send(std::span<const iovec> pieces) {
 
 bool BackendConn::release() {
   user_ = nullptr;
-  const bool ended =
-      expect_ == Expect::nothing && body_.framing().kind != http::BodyKind::until_close;
+  const bool ended = expect_ == Expect::nothing && body_.kind() != http::BodyKind::until_close;
   return state_ == State::busy && ended && keep_alive_ && request_sent_ && !tainted_ &&
          !write_broken_ && output_.unsent_bytes() == 0;
 }
 
-void BackendConn::rest(MonoTime now, BackendPool &pool) {
+void BackendConn::rest(MonoTime now) {
   state_ = State::idle;
-  pool_ = &pool;
   idle_since_ = now;
   unheard_ = paused_;
   pause_reading(false);
 }
 
 bool BackendConn::wake(MonoTime now) {
-  pool_ = nullptr;
   // What this turn of the loop has in store for it (a FIN, bytes nobody asked for) came before the
   // request that is to be sent, and would be taken for its answer.
   bool alive = now - idle_since_ < idle_max_ && !stream_.holds_input() && !read_event_.fires();
@@ -280,7 +277,7 @@ void BackendConn::on_readable() {
       // Whatever an idle connection says (surplus bytes, FIN, RST), it is of no use any more.
       if (got.status == IoStatus::ok) worker_.counters().add(Counter::responses_refused);
       state_ = State::dead;
-      pool_->remove(*this);
+      worker_.pool(backend_).remove(*this);
       return;
     }
     if (got.status != IoStatus::ok) {

@@ -102,7 +102,7 @@ class BackendConn final : public Buried {
   Millis idle_max() const noexcept { return idle_max_; }
   // For the pool: takes the connection out of and into idleness. False: the peer has closed it.
   bool wake(MonoTime now);
-  void rest(MonoTime now, class BackendPool &pool);
+  void rest(MonoTime now);
 
  private:
   enum class State : uint8_t { connecting, handshaking, busy, idle, dead };
@@ -131,7 +131,6 @@ class BackendConn final : public Buried {
 
   Worker &worker_;
   BackendUser *user_ = nullptr;
-  BackendPool *pool_ = nullptr;  // while idle
   ByteStream stream_;
   Output output_;
   OwnEvent read_event_;
@@ -140,6 +139,7 @@ class BackendConn final : public Buried {
   std::unique_ptr<PartOfHead> part_;  // while a head comes in pieces
   http::BodyDecoder body_;
   BackendId backend_;
+  int failed_at_once_ = 0;  // errno of a connect() that failed without waiting
   http::Method method_ = http::Method::get;
   State state_ = State::connecting;
   Expect expect_ = Expect::nothing;
@@ -152,7 +152,6 @@ class BackendConn final : public Buried {
   bool got_bytes_ = false;
   ReadSize read_size_;
   bool write_broken_ = false;
-  int failed_at_once_ = 0;  // errno of a connect() that failed without waiting
   uint8_t interim_count_ = 0;
   uint64_t begun_at_bytes_ = 0;
   MonoTime idle_since_{};

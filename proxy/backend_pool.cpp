@@ -25,7 +25,7 @@ void BackendPool::put(std::unique_ptr<BackendConn> conn, MonoTime now, size_t id
     worker_.bury(std::move(idle_.front()));
     idle_.erase(idle_.begin());
   }
-  conn->rest(now, *this);
+  conn->rest(now);
   idle_.push_back(std::move(conn));
 }
 

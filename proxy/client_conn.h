@@ -136,16 +136,17 @@ class ClientConn final : public WheelTimer::User, public Buried {
   uint16_t peer_port_ = 0;
   State state_ = State::open;
   uint8_t paused_ = 0;
-  bool trusted_ = false;
-  bool tls_ = false;         // accepted on a listener with `ssl`
-  bool processing_ = false;  // inside process(): exchange_done only notes
-  bool exchange_over_ = false;
-  bool keep_alive_ = false;
-  bool half_closed_ = false;
-  bool edge_triggered_ = false;  // its events: nothing is read for now
-  bool broken_ = false;
-  bool closing_ = false;  // after the current answer
-  bool head_started_ = false;
+  // Single bits: idle connections are many.
+  bool trusted_ : 1 = false;
+  bool tls_ : 1 = false;         // accepted on a listener with `ssl`
+  bool processing_ : 1 = false;  // inside process(): exchange_done only notes
+  bool exchange_over_ : 1 = false;
+  bool keep_alive_ : 1 = false;
+  bool half_closed_ : 1 = false;
+  bool edge_triggered_ : 1 = false;  // its events: nothing is read for now
+  bool broken_ : 1 = false;
+  bool closing_ : 1 = false;  // after the current answer
+  bool head_started_ : 1 = false;
   ReadSize read_size_;
 };
 

@@ -133,12 +133,12 @@ class SessionRecord {
   // Forgets the oldest request of this id; false when there is none.
   bool forget(std::string_view raw_id, bool &counted);
 
+  bool used_ = false;  // a request came since initialize
+  bool initialized_ = false;
   MonoTime created_;
   MonoTime last_activity_;
   MonoTime last_use_;  // the last exchange's end
   int64_t requests_ = 0;
-  bool used_ = false;  // a request came since initialize
-  bool initialized_ = false;
   std::vector<Running> running_;
   std::vector<Pending> pending_;  // oldest first
 };

@@ -8,7 +8,7 @@
 namespace holdfast::proxy::http {
 
 BodyDecoder::BodyDecoder(Framing framing, uint64_t bytes_max) noexcept
-    : framing_(framing), bytes_max_(bytes_max) {
+    : bytes_max_(bytes_max), kind_(framing.kind) {
   switch (framing.kind) {
     case BodyKind::none:
       break;
@@ -70,10 +70,10 @@ void BodyDecoder::take_data(std::string_view in, Step &step) noexcept {
   step.data = in.substr(0, taken);
   step.consumed += taken;
   decoded_bytes_ += taken;
-  if (framing_.kind == BodyKind::until_close) return;
+  if (kind_ == BodyKind::until_close) return;
   left_bytes_ -= taken;
   if (left_bytes_ > 0) return;
-  if (framing_.kind == BodyKind::length) {
+  if (kind_ == BodyKind::length) {
     phase_ = Phase::ended;
   } else {
     grammar_.data_ended();
@@ -100,12 +100,18 @@ void BodyDecoder::take_framing(std::string_view in, Step &step) noexcept {
   }
   for (const char c : in) {
     const ChunkGrammar::Event event = grammar_.feed(c);
-    if (event == ChunkGrammar::Event::failed) return fail(grammar_.error());
+    if (event == ChunkGrammar::Event::failed) {
+      phase_ = Phase::failed;
+      return;
+    }
     if (event == ChunkGrammar::Event::data && !fits(grammar_.chunk_bytes())) {
       phase_ = Phase::too_large;
       return;
     }
-    if (!overhead_allowed(1)) return fail("too much chunk framing for too little data");
+    if (!overhead_allowed(1)) {
+      phase_ = Phase::failed;
+      return;
+    }
     ++overhead_bytes_;
     ++step.consumed;
     if (event == ChunkGrammar::Event::none) continue;
@@ -115,13 +121,14 @@ void BodyDecoder::take_framing(std::string_view in, Step &step) noexcept {
   }
 }
 
-void BodyDecoder::fail(const char *reason) noexcept {
-  error_ = reason;
-  phase_ = Phase::failed;
+const char *BodyDecoder::error() const noexcept {
+  if (phase_ != Phase::failed) return "";
+  const char *const grammar = grammar_.error();
+  return grammar[0] != '\0' ? grammar : "too much chunk framing for too little data";
 }
 
 bool BodyDecoder::finish_at_eof() noexcept {
-  if (phase_ == Phase::data && framing_.kind == BodyKind::until_close) phase_ = Phase::ended;
+  if (phase_ == Phase::data && kind_ == BodyKind::until_close) phase_ = Phase::ended;
   return phase_ == Phase::ended;
 }
 

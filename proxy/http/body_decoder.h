@@ -38,11 +38,11 @@ class BodyDecoder {
   bool finish_at_eof() noexcept;
 
   bool ended() const noexcept { return phase_ == Phase::ended; }
-  const char *error() const noexcept { return error_; }  // REQUIRES: failed. Fixed text
+  const char *error() const noexcept;  // fixed text; empty unless failed
   // Bytes that are content for sure: of the body, or of the chunk that has begun.
   uint64_t known_bytes() const noexcept { return phase_ == Phase::data ? left_bytes_ : 0; }
   uint64_t decoded_bytes() const noexcept { return decoded_bytes_; }
-  Framing framing() const noexcept { return framing_; }
+  BodyKind kind() const noexcept { return kind_; }
 
  private:
   enum class Phase : uint8_t {
@@ -59,16 +59,14 @@ class BodyDecoder {
   bool fits(uint64_t chunk_bytes) const noexcept {
     return chunk_bytes <= bytes_max_ - decoded_bytes_;
   }
-  void fail(const char *reason) noexcept;
   Step finish(Step step) const noexcept;
 
-  Framing framing_;
   uint64_t bytes_max_ = UINT64_MAX;
   uint64_t decoded_bytes_ = 0;
   uint64_t left_bytes_ = 0;      // of the content or the current chunk
   uint64_t overhead_bytes_ = 0;  // framing bytes seen
-  const char *error_ = "";
   ChunkGrammar grammar_;
+  BodyKind kind_ = BodyKind::none;
   Phase phase_ = Phase::ended;
 };
 

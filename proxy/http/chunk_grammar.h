@@ -32,7 +32,7 @@ class ChunkGrammar {
 
   void data_ended() noexcept { at_ = At::data_cr; }
   uint64_t chunk_bytes() const noexcept { return chunk_bytes_; }
-  const char *error() const noexcept { return error_; }  // REQUIRES: failed. Fixed text
+  const char *error() const noexcept { return error_; }  // fixed text; empty unless failed
 
  private:
   //  size_first -> size -> (extension states) -> size_lf -> [data] -> data_cr -> data_lf ->

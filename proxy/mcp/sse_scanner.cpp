@@ -142,18 +142,18 @@ void SseScanner::on_field(SseSink &sink) {
     field_ = find_field({field_name_.data(), field_name_size_});
   switch (field_) {
     case Field::data:
-      if (event_.has_data) sink.on_sse_data("\n");
-      event_.has_data = true;
+      if (marks_.has_data) sink.on_sse_data("\n");
+      marks_.has_data = true;
       return;
     case Field::event:
       event_name_size_ = 0;
-      event_.name_long = false;
+      marks_.name_long = false;
       return;
     case Field::id:
-      event_.has_id = true;
+      marks_.has_id = true;
       return;
     case Field::retry:
-      event_.has_retry = true;
+      marks_.has_retry = true;
       return;
     case Field::ignored:
       return;
@@ -168,13 +168,13 @@ const char *SseScanner::feed_value(const char *p, const char *end, SseSink &sink
 
 void SseScanner::on_value(std::string_view piece, SseSink &sink) {
   if (field_ == Field::data) {
-    event_.empty_data = false;
+    marks_.empty_data = false;
     sink.on_sse_data(piece);
   } else if (field_ == Field::id) {
     sink.on_sse_id(piece);
-  } else if (field_ == Field::event && !event_.name_long) {
+  } else if (field_ == Field::event && !marks_.name_long) {
     if (piece.size() > kSseEventNameBytesMax - event_name_size_) {
-      event_.name_long = true;
+      marks_.name_long = true;
       return;
     }
     std::memcpy(event_name_.data() + event_name_size_, piece.data(), piece.size());
@@ -192,10 +192,11 @@ void SseScanner::on_line_end(char c, size_t end, SseSink &sink) {
 // A blank line: the frame is complete.
 void SseScanner::dispatch(size_t end, SseSink &sink) {
   if (!any_field_ && !any_comment_) return;
-  event_.comment_only = !any_field_;
-  if (!event_.name_long) event_.name = {event_name_.data(), event_name_size_};
-  sink.on_sse_event(event_, end);
-  event_ = SseEvent{};
+  marks_.comment_only = !any_field_;
+  SseEvent event{marks_, {}};
+  if (!marks_.name_long) event.name = {event_name_.data(), event_name_size_};
+  sink.on_sse_event(event, end);
+  marks_ = SseMarks{};
   event_name_size_ = 0;
   any_field_ = any_comment_ = false;
 }

@@ -15,16 +15,18 @@ namespace holdfast::proxy::mcp {
 inline constexpr size_t kSseEventNameBytesMax =
     32;  // longer names are reported empty with name_long
 
-// One frame: what stood between two blank lines, whether a client would dispatch it or not. Blank
-// lines with nothing between them are no frame.
-struct SseEvent {
-  std::string_view name;   // the last "event:" value, "" when none; valid during the call only
+// Of one frame: what stood between two blank lines, whether a client would dispatch it or not.
+// Blank lines with nothing between them are no frame.
+struct SseMarks {
   bool has_data = false;   // at least one data line
   bool empty_data = true;  // all data lines were empty (a priming event)
   bool has_id = false;     // an "id:" line
   bool has_retry = false;
   bool comment_only = false;  // nothing but comments
   bool name_long = false;
+};
+struct SseEvent : SseMarks {
+  std::string_view name;  // the last "event:" value, "" when none; valid during the call only
 };
 
 // Receives what the scanner finds, in order. No call may feed the scanner.
@@ -81,7 +83,7 @@ class SseScanner {
   bool between_ = true;
   bool any_field_ = false;  // of the current frame, as everything below
   bool any_comment_ = false;
-  SseEvent event_;  // its name is filled in for the call only
+  SseMarks marks_;
   std::array<char, kFieldNameBytesMax> field_name_{};
   std::array<char, kSseEventNameBytesMax> event_name_{};
 };

@@ -25,32 +25,27 @@ void TimerWheel::link(WheelTimer &timer) noexcept {
   // waits for the next tick.
   long tick = tick_of(timer.due_) + 1;
   if (tick <= last_tick_) tick = last_tick_ + 1;
-  timer.slot_ = static_cast<size_t>(tick) % kSlots;
-  WheelTimer *&head = slots_[timer.slot_];
-  timer.prev_ = nullptr;
-  timer.next_ = head != nullptr ? head : &timer;
-  if (head != nullptr) head->prev_ = &timer;
+  WheelTimer *&head = slots_[static_cast<size_t>(tick) % kSlots];
+  timer.at_ = &head;
+  timer.next_ = head;
+  if (head != nullptr) head->at_ = &timer.next_;
   head = &timer;
   ++armed_count_;
 }
 
 void TimerWheel::unlink(WheelTimer &timer) noexcept {
-  WheelTimer *after = timer.next_ != &timer ? timer.next_ : nullptr;
-  if (firing_next_ == &timer) firing_next_ = after;
-  if (timer.prev_ != nullptr) {
-    timer.prev_->next_ = after != nullptr ? after : timer.prev_;
-  } else {
-    slots_[timer.slot_] = after;
-  }
-  if (after != nullptr) after->prev_ = timer.prev_;
-  timer.prev_ = timer.next_ = nullptr;
+  if (firing_next_ == &timer) firing_next_ = timer.next_;
+  *timer.at_ = timer.next_;
+  if (timer.next_ != nullptr) timer.next_->at_ = timer.at_;
+  timer.at_ = nullptr;
+  timer.next_ = nullptr;
   --armed_count_;
 }
 
 void TimerWheel::fire_slot(size_t slot, MonoTime now) {
   WheelTimer *timer = slots_[slot];
   while (timer != nullptr) {
-    firing_next_ = timer->next_ != timer ? timer->next_ : nullptr;
+    firing_next_ = timer->next_;
     if (timer->due_ <= now) {
       unlink(*timer);
       timer->user_.on_deadline(*timer);

@@ -30,17 +30,16 @@ class WheelTimer {
 
   void arm(MonoTime due) noexcept;  // replaces an earlier deadline
   void disarm() noexcept;
-  bool armed() const noexcept { return next_ != nullptr; }
+  bool armed() const noexcept { return at_ != nullptr; }
   MonoTime due() const noexcept { return due_; }
 
  private:
   friend class TimerWheel;
   TimerWheel &wheel_;
   User &user_;
-  WheelTimer *prev_ = nullptr;  // TimerWheel::slots_
-  WheelTimer *next_ = nullptr;  // itself at the list's end; nullptr: not armed
+  WheelTimer **at_ = nullptr;   // what points to it: a slot, or next_ of the one before it
+  WheelTimer *next_ = nullptr;  // TimerWheel::slots_
   MonoTime due_{};
-  size_t slot_ = 0;  // of the wheel, while armed
 };
 
 class TimerWheel {
@@ -65,7 +64,7 @@ class TimerWheel {
   void fire_slot(size_t slot, MonoTime now);
   static long tick_of(MonoTime time) noexcept { return time.time_since_epoch() / kTick; }
 
-  std::array<WheelTimer *, kSlots> slots_{};  // heads of lists; the last one's next_ is itself
+  std::array<WheelTimer *, kSlots> slots_{};  // heads of lists
   WheelTimer *firing_next_ = nullptr;         // where fire_slot goes on; kept right by unlink()
   long last_tick_ = 0;
   size_t armed_count_ = 0;

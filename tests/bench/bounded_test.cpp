@@ -86,7 +86,7 @@ HF_TEST(memory_and_descriptors_stay_flat_over_100000_connections) {
   if (grown_kib > 1024) HF_FAIL("grew by " + std::to_string(grown_kib) + " KiB");
 }
 
-HF_TEST(an_idle_stream_with_its_session_costs_at_most_2700_bytes) {
+HF_TEST(an_idle_stream_with_its_session_costs_at_most_2100_bytes) {
   const Mock quick;
   Pair pair(options_for(quick.port()));
   const Json result =
@@ -94,17 +94,17 @@ HF_TEST(an_idle_stream_with_its_session_costs_at_most_2700_bytes) {
                with_pid(pair, {"idle", "--streams", "4000", "--sources", "4", "--seconds", "0.5"}));
   HF_EQ(result["error_kinds"].text(), "none");
   HF_EQ(static_cast<int>(figure(result, "open_at_end")), 4000);
-  if (figure(result, "rss_each") > 2700) HF_FAIL(result["rss_each"].dump() + " bytes");
+  if (figure(result, "rss_each") > 2100) HF_FAIL(result["rss_each"].dump() + " bytes");
 }
 
-HF_TEST(an_idle_connection_costs_at_most_640_bytes) {
+HF_TEST(an_idle_connection_costs_at_most_560_bytes) {
   const Mock quick;
   Pair pair(options_for(quick.port()));
   const Json result =
       run_load(pair.proxy_port(),
                with_pid(pair, {"conns", "--conns", "4000", "--sources", "4", "--seconds", "0.5"}));
   HF_EQ(result["error_kinds"].text(), "none");
-  if (figure(result, "rss_each") > 640) HF_FAIL(result["rss_each"].dump() + " bytes");
+  if (figure(result, "rss_each") > 560) HF_FAIL(result["rss_each"].dump() + " bytes");
 }
 
 HF_TEST(a_client_that_does_not_read_its_stream_costs_at_most_64_kib_and_disturbs_nobody) {
@@ -178,8 +178,8 @@ HF_TEST(a_backend_that_does_not_read_an_upload_costs_at_most_64_kib_and_disturbs
 int main() {
   const CMUnitTest tests[] = {
       HF_UNIT(memory_and_descriptors_stay_flat_over_100000_connections),
-      HF_UNIT(an_idle_stream_with_its_session_costs_at_most_2700_bytes),
-      HF_UNIT(an_idle_connection_costs_at_most_640_bytes),
+      HF_UNIT(an_idle_stream_with_its_session_costs_at_most_2100_bytes),
+      HF_UNIT(an_idle_connection_costs_at_most_560_bytes),
       HF_UNIT(a_client_that_does_not_read_its_stream_costs_at_most_64_kib_and_disturbs_nobody),
       HF_UNIT(a_client_that_does_not_read_a_big_answer_costs_at_most_64_kib_and_disturbs_nobody),
       HF_UNIT(a_backend_that_does_not_read_an_upload_costs_at_most_64_kib_and_disturbs_nobody),
