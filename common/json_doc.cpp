@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "common/json_plain.h"
 #include "common/limits.h"
 #include "common/utf8.h"
 
@@ -165,7 +166,9 @@ class JsonDoc::Parser {
   // Behind its opening quote. Views the line, unless something in it has to be resolved.
   bool string(std::string_view &out) {
     const size_t begin = at_;
-    while (more()) {
+    for (;;) {
+      at_ += json_plain_bytes(text_.substr(at_));
+      if (!more()) break;
       const char c = text_[at_];
       if (c == '"') {
         out = text_.substr(begin, at_++ - begin);

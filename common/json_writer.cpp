@@ -3,21 +3,13 @@
 #include <array>
 #include <charconv>
 
+#include "common/json_plain.h"
 #include "common/utf8.h"
 
 namespace holdfast {
 namespace {
 
 constexpr char kHex[] = "0123456789abcdef";
-
-bool is_plain(unsigned char c) noexcept { return c >= 0x20 && c != '"' && c != '\\' && c < 0x7f; }
-
-// Bytes at the start of `text` that stand in JSON as they are.
-size_t plain_bytes(std::string_view text) noexcept {
-  size_t n = 0;
-  while (n < text.size() && is_plain(static_cast<unsigned char>(text[n]))) ++n;
-  return n;
-}
 
 }  // namespace
 
@@ -50,7 +42,7 @@ JsonWriter &JsonWriter::key(std::string_view name) {
 // steers no terminal.
 void JsonWriter::append_escaped(std::string_view well_formed) {
   while (!well_formed.empty()) {
-    const size_t plain = plain_bytes(well_formed);
+    const size_t plain = json_plain_bytes(well_formed);
     out_ += well_formed.substr(0, plain);
     well_formed.remove_prefix(plain);
     if (well_formed.empty()) return;
@@ -81,7 +73,7 @@ void JsonWriter::append_escaped(std::string_view well_formed) {
 JsonWriter &JsonWriter::text(std::string_view value, size_t bytes_max) {
   separate();
   out_ += '"';
-  if (value.size() <= bytes_max && plain_bytes(value) == value.size()) {
+  if (value.size() <= bytes_max && json_plain_bytes(value) == value.size()) {
     out_ += value;
   } else {
     append_escaped(utf8_prefix(utf8_repaired(value), bytes_max));

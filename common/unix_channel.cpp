@@ -118,7 +118,9 @@ struct UnixChannel::Impl {
   }
 
   void on_readable() {
-    std::array<char, kReadBytes> buffer;
+    // Not on the stack, where the compiler would zero it each time. What is read is taken over
+    // before anybody is called.
+    static thread_local std::array<char, kReadBytes> buffer;
     for (int i = 0; i < kReadsPerTurn && state == State::open && !paused; ++i) {
       const ssize_t n = recv(fd.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
       if (n > 0) {

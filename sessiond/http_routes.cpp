@@ -70,7 +70,7 @@ bool contains(std::string_view text, std::string_view part) {
 bool matches_text(const Session &session, std::string_view part) {
   if (part.empty()) return true;
   return contains(handle_of(session.id->text()), part) || contains(session.user->name, part) ||
-         (session.backend != nullptr && contains(session.backend->first, part)) ||
+         (session.backend != nullptr && contains(session.backend->text, part)) ||
          contains(to_word(session.transport), part) ||
          contains(to_word(standing_of(session)), part);
 }

@@ -8,7 +8,7 @@ namespace holdfast::sessiond {
 namespace {
 
 std::string_view text_of(const TextPool::Entry *entry) noexcept {
-  return entry == nullptr ? std::string_view{} : std::string_view(entry->first);
+  return entry == nullptr ? std::string_view{} : std::string_view(entry->text);
 }
 
 constexpr SessionProperty kProperties[] = {

@@ -7,7 +7,7 @@ namespace holdfast::sessiond {
 namespace {
 
 bool backend_matches(const Session &session, std::string_view wanted) {
-  const std::string_view backend = session.backend->first;
+  const std::string_view backend = session.backend->text;
   return backend == wanted || (backend.size() > wanted.size() && backend.starts_with(wanted) &&
                                backend[wanted.size()] == '/');
 }
@@ -20,18 +20,18 @@ link::Record record_of(const Session &session, MonoTime now) {
   record.user = session.user->name;
   record.policy = session.policy->name;
   record.transport = session.transport;
-  record.backend = session.backend->first;
+  record.backend = session.backend->text;
   record.backend_session = session.backend_session.view();
-  record.target = session.target->first;
+  record.target = session.target->text;
   record.age_ms = (now - session.created).count();
   record.idle_ms = (now - session.last_activity).count();
   record.in_flight = session.in_flight;
   record.requests = session.requests;
   record.streams = session.streams;
   record.persistent = is_persistent(session);
-  record.peer = session.peer->first;
-  record.client_name = session.client_name->first;
-  record.client_version = session.client_version->first;
+  record.peer = session.peer->text;
+  record.client_name = session.client_name->text;
+  record.client_version = session.client_version->text;
   return record;
 }
 

@@ -115,7 +115,7 @@ Session *Core::reported(LinkState &link, std::string_view id, Turn &turn) {
 void Core::on_message(LinkState &link, const link::Bound &bound, Turn &turn) {
   Session *const session = reported(link, bound.session, turn);
   if (session == nullptr) return;
-  const bool elsewhere = session->backend->first != bound.backend ||
+  const bool elsewhere = session->backend->text != bound.backend ||
                          session->backend_session.view() != bound.backend_session;
   table_.set_backend(*session, bound.backend, bound.backend_session, bound.target);
   part_of(*session, *link.instance).seen = link.instance->snapshots_count;

@@ -4,15 +4,13 @@ namespace holdfast::sessiond {
 
 const TextPool::Entry *TextPool::take(std::string_view text) {
   auto at = texts_.find(text);
-  if (at == texts_.end()) at = texts_.emplace(std::string(text), 0).first;
-  ++at->second;
+  if (at == texts_.end()) at = texts_.insert(Entry{std::string(text)}).first;
+  ++at->holders_count;
   return &*at;
 }
 
 void TextPool::release(const Entry *entry) {
-  if (entry == nullptr) return;
-  const auto at = texts_.find(entry->first);
-  if (--at->second == 0) texts_.erase(at);
+  if (entry != nullptr && --entry->holders_count == 0) texts_.erase(texts_.find(*entry));
 }
 
 }  // namespace holdfast::sessiond

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <unordered_map>
+#include <unordered_set>
 
 #include "common/ids.h"
 
@@ -14,7 +14,10 @@ namespace holdfast::sessiond {
 
 class TextPool {
  public:
-  using Entry = std::pair<const std::string, uint32_t>;  // the text, and how many hold it
+  struct Entry {
+    std::string text;
+    mutable uint32_t holders_count = 0;  // the pool's own
+  };
 
   // The stored text; counts one more holder. Valid until as many release() as take().
   const Entry *take(std::string_view text);
@@ -23,7 +26,16 @@ class TextPool {
   size_t size() const noexcept { return texts_.size(); }
 
  private:
-  std::unordered_map<std::string, uint32_t, KeyedHash, std::equal_to<>> texts_;
+  struct Hash : KeyedHash {
+    using KeyedHash::operator();
+    size_t operator()(const Entry &entry) const noexcept { return keyed_hash(entry.text); }
+  };
+  struct Equal {
+    using is_transparent = void;
+    bool operator()(const Entry &a, const Entry &b) const noexcept { return a.text == b.text; }
+    bool operator()(std::string_view a, const Entry &b) const noexcept { return a == b.text; }
+  };
+  std::unordered_set<Entry, Hash, Equal> texts_;
 };
 
 }  // namespace holdfast::sessiond

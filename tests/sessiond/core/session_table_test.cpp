@@ -62,7 +62,7 @@ HF_TEST(a_session_is_found_by_its_id_user_and_instance_until_removed) {
   Session &session = t.add(sid(1), "alice");
   t.table.set_backend(session, "b/1.2.3.4:5", "their-id", "/mcp");
   HF_CHECK(t.table.find(sid(1)) == &session);
-  HF_EQ(session.backend->first, "b/1.2.3.4:5");
+  HF_EQ(session.backend->text, "b/1.2.3.4:5");
   HF_EQ(t.table.find_user("alice")->sessions.size(), 1u);
   HF_EQ(t.table.find_instance("i1")->sessions.size(), 1u);
   HF_EQ(t.policies.top().sessions_count, 1u);

@@ -353,7 +353,7 @@ HF_TEST(a_second_bound_moves_a_session_to_its_new_backend_session) {
   rig.take_lines();
   rig.say(link, link::Bound{sid(1), "other/10.0.0.2:80", "again", "/v2"});
   const Session *const session = rig.core.table().find(sid(1));
-  HF_EQ(session->backend->first, "other/10.0.0.2:80");
+  HF_EQ(session->backend->text, "other/10.0.0.2:80");
   HF_EQ(session->backend_session.view(), "again");
   HF_CHECK(rig.take_lines().empty());
 }
