@@ -18,12 +18,12 @@ inline constexpr size_t kSseEventNameBytesMax =
 // Of one frame: what stood between two blank lines, whether a client would dispatch it or not.
 // Blank lines with nothing between them are no frame.
 struct SseMarks {
-  bool has_data = false;   // at least one data line
-  bool empty_data = true;  // all data lines were empty (a priming event)
-  bool has_id = false;     // an "id:" line
-  bool has_retry = false;
-  bool comment_only = false;  // nothing but comments
-  bool name_long = false;
+  bool has_data : 1 = false;   // at least one data line
+  bool empty_data : 1 = true;  // all data lines were empty (a priming event)
+  bool has_id : 1 = false;     // an "id:" line
+  bool has_retry : 1 = false;
+  bool comment_only : 1 = false;  // nothing but comments
+  bool name_long : 1 = false;
 };
 struct SseEvent : SseMarks {
   std::string_view name;  // the last "event:" value, "" when none; valid during the call only
