@@ -37,6 +37,14 @@ struct TellStats {};
 struct Stop {};
 using Command = std::variant<link::ToSessiond, Ask, Cancel, Rebound, TellStats, Stop>;
 
+// The session a report says has begun; nullptr for any other report.
+const std::string *opened_by(const link::ToSessiond &message) {
+  if (const auto *const bound = std::get_if<link::Bound>(&message)) return &bound->session;
+  if (const auto *const whole = std::get_if<link::Snapshot>(&message))
+    return &whole->record.session;
+  return nullptr;
+}
+
 bool settles_admission(const link::ToSessiond &message) {
   return std::holds_alternative<link::Bound>(message) ||
          std::holds_alternative<link::Released>(message);
@@ -136,6 +144,8 @@ struct Control::Impl final : SessionLink::Handler {
   std::atomic<bool> restoring{false};
   std::atomic<bool> linked{false};
   std::atomic<bool> siblings{false};
+  std::atomic<bool> predecessor{false};
+  std::atomic<bool> openings_told{false};
   std::atomic<bool> reports_dropped{false};
   std::atomic<bool> stats_wanted{false};  // a TellStats is in the inbox
   std::atomic<uint32_t> next_worker{0};   // for DELETEs at backends
@@ -155,6 +165,8 @@ Control::Impl::Impl(const ControlOptions &options, const Clock &clock_in,
       deadline_timer(make_event(base.get(), -1, 0, on_deadline_c, this)),
       restore_timer(make_event(base.get(), -1, 0, on_restore_deadline_c, this)) {
   (void)event_add(inbox_event.get(), nullptr);  // ignoring: fails only without memory for epoll
+  predecessor = options.predecessor;
+  restoring = options.predecessor;
   if (options.socket_path.empty()) return;
   restoring = true;
   const LinkOptions link_options{options.socket_path, options.node,         options.instance,
@@ -166,7 +178,7 @@ Control::Impl::Impl(const ControlOptions &options, const Clock &clock_in,
 // ---- any thread ----
 
 void Control::Impl::report(link::ToSessiond message) {
-  if (!link) return;
+  if (!link && !(openings_told && opened_by(message) != nullptr)) return;
   const size_t bound = settles_admission(message) ? SIZE_MAX : kReportsMax;
   Command command(std::move(message));
   if (inbox.post_quietly(std::move(command), bound)) return;
@@ -211,9 +223,8 @@ bool Control::Impl::note_stream(const link::ToSessiond &message) {
 // ---- control thread ----
 
 void Control::Impl::start() {
-  if (!link) return;
-  add_timer(restore_timer.get(), kRestoreDeadline);
-  link->start();
+  if (restoring) add_timer(restore_timer.get(), kRestoreDeadline);
+  if (link) link->start();
 }
 
 void Control::Impl::on_inbox() {
@@ -225,6 +236,9 @@ void Control::Impl::on_inbox() {
 }
 
 void Control::Impl::handle(link::ToSessiond &message) {
+  const std::string *const opened = openings_told ? opened_by(message) : nullptr;
+  if (opened != nullptr && hooks.on_opening) hooks.on_opening(*opened);
+  if (!link) return;
   if (!note_stream(message)) return;
   if (auto *const ended = std::get_if<link::Ended>(&message)) {
     link->report_ended(std::move(*ended));
@@ -398,7 +412,15 @@ void Control::backend_changed() {
 
 bool Control::restoring() const noexcept { return impl_->restoring; }
 bool Control::linked() const noexcept { return impl_->linked; }
-bool Control::has_siblings() const noexcept { return impl_->siblings; }
+bool Control::has_siblings() const noexcept { return impl_->siblings || impl_->predecessor; }
+
+void Control::tell_openings() { impl_->openings_told = true; }
+
+void Control::predecessor_told() {
+  if (!impl_->link) impl_->finish_restoring();  // else sessiond has the last word
+}
+
+void Control::predecessor_over() { impl_->predecessor = false; }
 
 std::string Control::http_socket() const {
   const std::lock_guard lock(impl_->http_socket_mutex);

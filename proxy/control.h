@@ -33,6 +33,7 @@ struct ControlOptions {
   std::vector<std::string> policy_names;  // session_policy names in use
   std::vector<uid_t> allow_uids;          // whom sessiond may run as, besides root and our own uid
   LinkTiming timing;
+  bool predecessor = false;  // we take over from a process that serves on for a while
 };
 
 // Everything the control thread needs from its process, as callbacks on the control thread.
@@ -42,6 +43,8 @@ struct ControlHooks {
   std::function<void(const link::SetServer &order)> on_server_set;
   std::function<void(bool on)> on_drain;
   std::function<void()> on_exit;  // an admin wants the process to finish and leave
+  // A session has begun, once tell_openings() has been called.
+  std::function<void(const std::string &session)> on_opening;
 };
 
 class Control {
@@ -79,7 +82,7 @@ class Control {
   // True until sessiond has handed back the sessions of the previous instance (or 1 s has passed).
   bool restoring() const noexcept;
   bool linked() const noexcept;  // a welcomed link stands now
-  // True while other proxies hold the same sessions: an id unknown here may come any moment.
+  // True while other processes hold the same sessions: an id unknown here may come any moment.
   bool has_siblings() const noexcept;
   // Path of sessiond's management HTTP socket, from the last welcome; empty when never known.
   std::string http_socket() const;
@@ -88,8 +91,11 @@ class Control {
   // The control thread's own loop; other control-thread users (master's channel) add their events
   // to it.
   event_base *base() noexcept;
-  void run();   // until stop()
-  void stop();  // any thread; what was reported before is still written (at most 2 s)
+  void run();               // until stop()
+  void stop();              // any thread; what was reported before is still written (at most 2 s)
+  void tell_openings();     // from now on, by hooks.on_opening
+  void predecessor_told();  // its sessions are here
+  void predecessor_over();  // and it opens no more
   void reloaded(int64_t token, bool ok, std::string message);
   void set_policy_names(
       std::vector<std::string> names);  // after a reload; sends a new hello if they changed

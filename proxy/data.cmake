@@ -27,6 +27,7 @@ hf_library(hf_proxy_data
   health_checker.cpp
   health_probe.cpp
   jwt_cache.cpp
+  legacy_guests.cpp
   legacy_places.cpp
   legacy_recovery.cpp
   legacy_streams.cpp

@@ -214,6 +214,7 @@ class Exchange final : public BackendUser,
   void decide_again();
 
   // exchange_wait.cpp
+  bool visit_elsewhere(std::string_view session);
   bool wait_for_session(std::string_view session, bool held);
   void on_wait_due();
 

@@ -98,7 +98,8 @@ void Exchange::invite_body(const http::RequestHead &head) {
   const std::string_view session = field.empty() ? mcp::session_id_in_query(head.query) : field;
   const bool judged = kind_ != Kind::management && method_ == http::Method::post && !modern_;
   if (judged && !session.empty() && !worker_.registry().knows(session, request_->user) &&
-      !worker_.legacy_streams().find(session, request_->user) && !worker_.control().restoring() &&
+      !worker_.legacy_streams().find(session, request_->user) &&
+      !worker_.legacy_guests().find(session, request_->user) && !worker_.control().restoring() &&
       !worker_.control().has_siblings()) {
     refuse_session_not_found();
     return;

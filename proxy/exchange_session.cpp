@@ -129,7 +129,7 @@ void Exchange::enter_session(Kind kind, std::string_view session, const http::Re
   }
   if (!known && request_->view.held && wait_for_session(session, true)) return;
   if (!known && kind == Kind::legacy_post && is_session_id(session)) {
-    if (await_opening(session, head)) return;
+    if (await_opening(session, head) || visit_elsewhere(session)) return;
     known = begins();  // its stream may have got its session between the two looks
   }
   if (known) {

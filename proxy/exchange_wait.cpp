@@ -1,4 +1,4 @@
-// Requests of sessions that other proxies hold, too (PROTOCOL.md 1.6): one whose session may come
+// Requests of sessions that other processes hold, too (PROTOCOL.md 1.6): one whose session may come
 // from another proxy any moment, or whose end is being agreed on, waits for kSharedWaitMax at most.
 #include "common/limits.h"
 #include "proxy/control.h"
@@ -19,6 +19,18 @@ bool Exchange::wait_for_session(std::string_view session, bool held) {
   phase_ = Phase::restoring;
   request_->hold_due = worker_.now() + kSharedWaitMax;
   rearm();
+  return true;
+}
+
+// A message for a session of HTTP+SSE whose stream the process before us carries (an upgrade): its
+// backend gets it, and that process sees to all else.
+bool Exchange::visit_elsewhere(std::string_view session) {
+  auto home = worker_.legacy_guests().find(session, request_->user);
+  if (!home) return false;
+  session_.assign(session);
+  home_.backend = home->backend;
+  request_->view.backend_session = std::move(home->endpoint);
+  follow_session();
   return true;
 }
 

@@ -149,7 +149,7 @@ bool Master::spawn() {
     signal_events_.clear();
     const std::array keep{pair->second.get(), log_descriptor()};
     close_descriptors_except(keep);
-    std::_Exit(serve(std::move(pair->second), node_name(*config_)));
+    std::_Exit(serve(std::move(pair->second), node_name(*config_), heir_ && !heir_->in_charge()));
   }
   child_ = pid;
   spawned_ = clock_.now();
@@ -206,6 +206,8 @@ void Master::on_channel() {
       finish_reload({message.number != 0, message.text});
     } else if (message.word == MasterWord::exit_wanted) {
       stop(StopKind::graceful);
+    } else if (message.word == MasterWord::bequest) {
+      upgrade_.bequeath(message.text, message.number != 0 ? bequest_.get() : -1);
     } else if (message.word == MasterWord::reload_wanted) {
       // Applied, the child itself tells sessiond; refused here, it would never hear of it.
       reload([this](const Outcome &result) {
@@ -253,9 +255,16 @@ void Master::stop(StopKind kind) {
   upgrade_.abort("the proxy was told to stop");
   if (!stopping_) log_info("event=stopping graceful={}", kind != StopKind::fast);
   stopping_ = true;
-  if (child_ <= 0) return leave();
+  const bool fast = kind == StopKind::fast;
+  if (child_ <= 0 && (fast || !waits_for_predecessor())) return leave();
+  if (child_ <= 0) return;
+  std::vector<int> with;
+  if (kind == StopKind::handed_over) {
+    if (Result<UniqueFd> blank = make_blank_file()) bequest_ = std::move(*blank);
+    if (bequest_) with.push_back(bequest_.get());
+  }
   const Result<void> sent =
-      send_message(channel_.get(), MasterWord::stop, static_cast<int64_t>(kind));
+      send_message(channel_.get(), MasterWord::stop, static_cast<int64_t>(kind), {}, with);
   if (!sent) (void)::kill(child_, SIGKILL);  // ignoring: it is gone already
 }
 
@@ -273,6 +282,7 @@ void Master::on_child_exit(pid_t pid, int status) {
   child_ = -1;
   channel_event_.reset();
   if (stopping_) {
+    if (waits_for_predecessor()) return;
     log_info("event=stopped");
     leave();
     return;
@@ -447,6 +457,25 @@ void Master::give_up(const std::string &why) {
   log_error("event=upgrade_given_up detail={}", quoted(why, 4096));
   exit_code_ = 1;
   stop(StopKind::fast);
+}
+
+void Master::inherit_sessions(const UpgradeMessage &message) {
+  std::vector<int> with;
+  for (const UniqueFd &fd : message.fds) with.push_back(fd.get());
+  (void)send_message(channel_.get(), MasterWord::sessions, 0, message.text,
+                     with);  // ignoring: a serving process that died knows no sessions anyway
+  upgrade_.bequeath(message.text, with.empty() ? -1 : with.front());
+}
+
+void Master::predecessor_over() {
+  (void)send_message(channel_.get(), MasterWord::sessions_over, 0);  // ignoring: as above
+  if (stopping_ && child_ <= 0) leave();
+}
+
+// Upgraded again while the one before us still finishes what it has begun, we stay as long as it
+// does: whoever has taken over knows of it through us.
+bool Master::waits_for_predecessor() const {
+  return stopping_ && upgrade_.done() && heir_ && heir_->has_predecessor();
 }
 
 // The control socket beside the pid file: one word, the outcome back ("ok" or "failed", then

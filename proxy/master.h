@@ -65,6 +65,7 @@ class Master final : public UnixChannel::Handler, public Upgrade::Owner, public 
   void on_signal(int signal);
   void stop(StopKind kind);
   void leave();
+  bool waits_for_predecessor() const;
   bool refuse(const char *what, const Waiter &done) const;
   void reload(Waiter done);
   void upgrade(Waiter done);
@@ -81,6 +82,8 @@ class Master final : public UnixChannel::Handler, public Upgrade::Owner, public 
   // Heir::Owner
   Result<Heir::Taken> take_over(Heir::Keys keys) override;
   void give_up(const std::string &why) override;
+  void inherit_sessions(const UpgradeMessage &message) override;
+  void predecessor_over() override;
   // UnixChannel::Handler
   void on_line(UnixChannel &channel, std::string_view line) override;
   void on_closed(UnixChannel &channel, const Error &why) override;
@@ -110,6 +113,7 @@ class Master final : public UnixChannel::Handler, public Upgrade::Owner, public 
   std::unique_ptr<UnixListener> control_listener_;
   std::list<std::unique_ptr<UnixChannel>> control_channels_;
   Upgrade upgrade_;
+  UniqueFd bequest_;            // a memory file our serving process writes its sessions into
   std::unique_ptr<Heir> heir_;  // in_charge() once it is over
   UniqueFd channel_;
   pid_t child_ = -1;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/result.h"
@@ -16,16 +17,19 @@ namespace holdfast::proxy {
 
 enum class MasterWord : uint8_t {
   // master → child
-  configure,  // fds: the bundle, then listeners × workers; `number`: workers
-  listeners,  // fds: more listeners of the next configure (a message carries at most 200)
-  stop,       // number: a StopKind (stop_kind.h)
-  logs,       // fds: logs to append to from now on; text: whose, see log_handover
-  refused,    // the reload sessiond asked for; text says why
+  configure,      // fds: the bundle, then listeners × workers; `number`: workers
+  listeners,      // fds: more listeners of the next configure (a message carries at most 200)
+  stop,           // number: a StopKind (stop_kind.h); handed_over: with a memory file for sessions
+  logs,           // fds: logs to append to from now on; text: whose, see log_handover
+  refused,        // the reload sessiond asked for; text says why
+  sessions,       // of the process before: `fds` has the lines (session_bequest.h), or text
+  sessions_over,  // that process is gone
   // child → master
   ready,          // serving
   configured,     // number: 1 applied, 0 refused; text says why
   reload_wanted,  // sessiond asks; number: its token
   exit_wanted,    // sessiond asks for what SIGQUIT does
+  bequest,        // number: 1 the file that came with `stop` is written, 0 text has the lines
 };
 
 using MasterMessage = Framed<MasterWord>;
@@ -47,6 +51,9 @@ inline Result<std::optional<MasterMessage>> receive_message(int fd) {
 
 // A memory file that holds `text`, and what one holds.
 Result<UniqueFd> make_memory_file(const std::string &text);
+// An empty one that may be written, and writing it: a sandboxed process makes none.
+Result<UniqueFd> make_blank_file();
+Result<void> write_file(int fd, std::string_view text);
 Result<std::string> read_memory_file(int fd);
 
 }  // namespace holdfast::proxy

@@ -7,6 +7,7 @@ hf_library(hf_proxy_program
   master.cpp
   master_channel.cpp
   serving.cpp
+  session_bequest.cpp
   signal_master.cpp
   upgrade.cpp
   upgrade_heir.cpp

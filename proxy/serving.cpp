@@ -35,8 +35,11 @@ void enter_own_sandbox(bool on) {
 
 }  // namespace
 
-Serving::Serving(UniqueFd channel, std::string node)
-    : channel_(std::move(channel)), node_(std::move(node)), registry_(clock_, &backend_stats_) {}
+Serving::Serving(UniqueFd channel, std::string node, bool predecessor)
+    : channel_(std::move(channel)),
+      node_(std::move(node)),
+      registry_(clock_, &backend_stats_),
+      predecessor_(predecessor) {}
 
 Serving::~Serving() {
   // The channel's event lives on the control thread's loop.
@@ -98,6 +101,14 @@ void Serving::on_message(MasterMessage &message) {
       return;
     case MasterWord::stop:
       stop(static_cast<StopKind>(message.number));
+      if (!message.fds.empty()) bequeath(message);
+      return;
+    case MasterWord::sessions:
+      inherit(message);
+      return;
+    case MasterWord::sessions_over:
+      if (control_) control_->predecessor_over();
+      legacy_guests_.clear();
       return;
     case MasterWord::logs:
       return take_logs(message, log_files_);
@@ -109,6 +120,7 @@ void Serving::on_message(MasterMessage &message) {
     case MasterWord::configured:
     case MasterWord::reload_wanted:
     case MasterWord::exit_wanted:
+    case MasterWord::bequest:
       return;  // ours to say, not to hear
   }
 }
@@ -166,6 +178,8 @@ bool Serving::start(const std::shared_ptr<const Config> &config, unsigned worker
   options.instance = mint_instance_id();
   options.version = holdfast_version();
   options.policy_names = config->session_policies;
+  options.predecessor = predecessor_;
+  bequest_.set_sessiond(config->sessiond.has_value());
   ControlHooks hooks;
   hooks.on_reload = [this](int64_t token) {
     reload_token_ = token;
@@ -177,12 +191,16 @@ bool Serving::start(const std::shared_ptr<const Config> &config, unsigned worker
     for (const auto &mailbox : mailboxes_)
       (void)mailbox->post(DrainWorker{on});  // ignoring: full only when stuck
   };
+  hooks.on_opening = [this](const std::string &session) {
+    const std::string line = bequest_.one(session);
+    if (!line.empty() && line.size() <= kMasterTextBytesMax) reply(MasterWord::bequest, 0, line);
+  };
   hooks.on_exit = [this] { reply(MasterWord::exit_wanted, 0); };
   control_ = std::make_unique<Control>(options, clock_, registry_, backends_, mailbox_list_,
                                        std::move(hooks));
-  const WorkerContext context{clock_,         registry_,    *control_,  backends_,
-                              backend_stats_, log_files_,   addresses_, legacy_streams_,
-                              legacy_places_, mailbox_list_};
+  const WorkerContext context{clock_,         registry_,      *control_,    backends_,
+                              backend_stats_, log_files_,     addresses_,   legacy_streams_,
+                              legacy_places_, legacy_guests_, mailbox_list_};
   for (unsigned i = 0; i < workers; ++i) {
     workers_.push_back(std::make_unique<Worker>(i, context, *mailboxes_[i]));
   }
@@ -227,6 +245,30 @@ void Serving::stop(StopKind kind) {
     for (std::thread &thread : threads_) thread.join();
     control_->stop();
   });
+}
+
+// What the other process needs to know of what goes on here: what there is now, and what may still
+// begin, by a request that was under way.
+void Serving::bequeath(const MasterMessage &message) {
+  if (!control_) return;
+  control_->tell_openings();
+  const Result<void> written = write_file(message.fds[0].get(), bequest_.all());
+  if (!written) log_warn("event=sessions_kept detail={}", quoted(written.error().message));
+  reply(MasterWord::bequest, 1);
+}
+
+void Serving::inherit(const MasterMessage &message) {
+  if (!control_) return;
+  std::string text = message.text;
+  if (!message.fds.empty()) {
+    Result<std::string> whole = read_memory_file(message.fds[0].get());
+    if (whole) text = std::move(*whole);
+  }
+  bequest_.take(text, [this](const ExchangeRef &waiting) {
+    (void)mailboxes_[waiting.worker]->post(
+        SessionReady{waiting.exchange});  // ignoring: full only when stuck
+  });
+  control_->predecessor_told();
 }
 
 void Serving::reply(MasterWord word, int64_t number, const std::string &text) {
@@ -287,12 +329,12 @@ void Serving::on_channel_c(evutil_socket_t, short, void *self) noexcept {
   static_cast<Serving *>(self)->on_channel();
 }
 
-int serve(UniqueFd channel, const std::string &node) {
+int serve(UniqueFd channel, const std::string &node, bool predecessor) {
   // Only the master hears signals: a Ctrl-C reaches both, and it alone decides.
   for (const int signal : {SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH}) {
     (void)std::signal(signal, SIG_IGN);
   }
-  Serving serving(std::move(channel), node);
+  Serving serving(std::move(channel), node, predecessor);
   return serving.run();
 }
 

@@ -21,6 +21,7 @@
 #include "proxy/counters.h"
 #include "proxy/master_channel.h"
 #include "proxy/server_orders.h"
+#include "proxy/session_bequest.h"
 #include "proxy/session_registry.h"
 #include "proxy/stop_kind.h"
 #include "proxy/worker.h"
@@ -31,7 +32,8 @@ namespace holdfast::proxy {
 class Serving {
  public:
   // Takes the channel to the master. The first `configure` message starts the workers.
-  Serving(UniqueFd channel, std::string node);
+  // `predecessor`: another process serves the same listeners and will hand over to this one.
+  Serving(UniqueFd channel, std::string node, bool predecessor);
   ~Serving();
   Serving(const Serving &) = delete;
   Serving &operator=(const Serving &) = delete;
@@ -46,6 +48,8 @@ class Serving {
   bool start(const std::shared_ptr<const Config> &config, unsigned workers);
   void distribute(const std::shared_ptr<const Config> &config);
   void stop(StopKind kind);
+  void bequeath(const MasterMessage &message);
+  void inherit(const MasterMessage &message);
   void reply(MasterWord word, int64_t number, const std::string &text = {});
   link::Stats stats() const;
   link::BackendInfo backend_info(BackendId id) const;
@@ -62,6 +66,8 @@ class Serving {
   AddressLimit addresses_;
   LegacyStreams legacy_streams_;
   LegacyPlaces legacy_places_;
+  LegacyGuests legacy_guests_;
+  SessionBequest bequest_{registry_, backends_, legacy_guests_};
   std::vector<std::unique_ptr<WorkerMailbox>> mailboxes_;
   std::vector<WorkerMailbox *> mailbox_list_;  // the same, as the workers see them
   std::unique_ptr<Control> control_;
@@ -73,12 +79,13 @@ class Serving {
   std::map<BackendId, const BackendServer *> configured_;  // of config_
   std::vector<UniqueFd> listener_fds_;                     // received, not yet given to workers
   int64_t reload_token_ = 0;  // sessiond's, while its reload is under way
+  bool predecessor_ = false;
   bool stopping_ = false;
   bool failed_ = false;
 };
 
 // Runs a serving process to its end: what the master's child does after fork. Returns its exit
 // code.
-int serve(UniqueFd channel, const std::string &node);
+int serve(UniqueFd channel, const std::string &node, bool predecessor);
 
 }  // namespace holdfast::proxy

@@ -154,12 +154,18 @@ void Upgrade::took_over(const UpgradeMessage &message) {
   state_ = State::done;
   (void)event_del(late_.get());  // ignoring: deleting cannot fail here
   channel_event_.reset();
-  channel_.reset();
   log_info("event=upgraded successor={} detail=\"it serves; what this one has begun it finishes\"",
            pid_);
   tell({true, "process " + std::to_string(pid_) + " serves, process " + std::to_string(::getpid()) +
                   " finishes what it has begun\n" + lines(message.text)});
   owner_.handed_over(message.number != 0);
+}
+
+void Upgrade::bequeath(const std::string &lines, int file) {
+  if (state_ != State::done) return;
+  const Result<void> sent = say(channel_.get(), UpgradeWord::sessions, 0, lines,
+                                file < 0 ? std::vector<int>{} : std::vector<int>{file});
+  if (!sent) log_warn("event=sessions_kept detail={}", quoted(sent.error().message));
 }
 
 void Upgrade::on_late() {

@@ -65,8 +65,11 @@ class Upgrade {
   // `done` is called once, maybe at once. REQUIRES: !under_way().
   void start(Waiter done);
   bool under_way() const noexcept { return state_ != State::idle && state_ != State::done; }
+  bool done() const noexcept { return state_ == State::done; }
   // Calls it off, whatever it has come to but `done`; who waits is told now.
   void abort(const std::string &why);
+  // To the one that took over: sessions, as text or (not -1) as a file. Nothing without one.
+  void bequeath(const std::string &lines, int file);
   // True: that was the new process.
   bool on_child_exit(pid_t pid, int status);
 
@@ -93,7 +96,7 @@ class Upgrade {
   Millis patience_;
   State state_ = State::idle;
   Waiter waiter_;
-  UniqueFd channel_;
+  UniqueFd channel_;  // stays when it is done: its end tells the new one that we are gone
   EventPtr channel_event_;
   EventPtr late_;
   std::string why_;  // while undoing

@@ -117,6 +117,8 @@ void Heir::on_channel() {
     Result<std::optional<UpgradeMessage>> got = receive_framed<UpgradeWord>(channel_.get());
     if (!got) {
       event_.reset();
+      channel_.reset();
+      if (in_charge_) return owner_->predecessor_over();
       alone_ = true;
       log_error("event=predecessor_lost detail=\"it has crashed; taking over alone\"");
       if (serving_) take({});
@@ -126,6 +128,8 @@ void Heir::on_channel() {
     UpgradeMessage &message = **got;
     if (message.word == UpgradeWord::keys) {
       take({std::move(message.text), std::move(message.fds)});
+    } else if (message.word == UpgradeWord::sessions && in_charge_) {
+      owner_->inherit_sessions(message);
     } else if (message.word == UpgradeWord::abort) {
       event_.reset();
       owner_->give_up(message.text);
@@ -135,16 +139,16 @@ void Heir::on_channel() {
 
 void Heir::take(Keys keys) {
   const Result<Taken> taken = owner_->take_over(std::move(keys));
-  event_.reset();
   if (!taken) {
+    event_.reset();
     (void)fail(taken.error().message);
     owner_->give_up(taken.error().message);
     return;
   }
   in_charge_ = true;
   (void)say(channel_.get(), UpgradeWord::took_over, taken->with_keys ? 1 : 0,
-            taken->notes);  // ignoring: it has crashed, and we serve
-  channel_.reset();
+            taken->notes);  // ignoring: it has crashed, which the next read tells
+  if (alone_) owner_->predecessor_over();
 }
 
 void Heir::on_channel_c(evutil_socket_t, short, void *self) noexcept {

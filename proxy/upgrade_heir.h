@@ -44,6 +44,9 @@ class Heir {
     // Everything is ours from here on. With no keys in `keys` (or another's) our own are made.
     virtual Result<Taken> take_over(Keys keys) = 0;
     virtual void give_up(const std::string &why) = 0;
+    // What the old one says of its sessions once we are in charge; and that it has ended.
+    virtual void inherit_sessions(const UpgradeMessage &message) = 0;
+    virtual void predecessor_over() = 0;
   };
 
   // From the environment, which forgets it: null when there is nothing. Errc::config: it was not
@@ -62,6 +65,7 @@ class Heir {
   // Our serving process serves (said once; it may be a later one of a crash loop).
   void serving();
   bool in_charge() const noexcept { return in_charge_; }
+  bool has_predecessor() const noexcept { return static_cast<bool>(channel_); }
 
  private:
   Result<bool> collect(UpgradeMessage &message, Estate &estate) const;

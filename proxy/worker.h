@@ -25,6 +25,7 @@
 #include "proxy/counters.h"
 #include "proxy/health_checker.h"
 #include "proxy/jwt_cache.h"
+#include "proxy/legacy_guests.h"
 #include "proxy/legacy_places.h"
 #include "proxy/legacy_streams.h"
 #include "proxy/mcp/rpc_scanner.h"
@@ -59,6 +60,7 @@ struct WorkerContext {
   AddressLimit &addresses;
   LegacyStreams &legacy_streams;
   LegacyPlaces &legacy_places;
+  const LegacyGuests &legacy_guests;
   std::span<WorkerMailbox *const> mailboxes;  // of every worker, by its index
 };
 
@@ -102,6 +104,7 @@ class Worker {
   BackendStats &backend_stats() noexcept { return context_.backend_stats; }
   LegacyStreams &legacy_streams() noexcept { return context_.legacy_streams; }
   LegacyPlaces &legacy_places() noexcept { return context_.legacy_places; }
+  const LegacyGuests &legacy_guests() noexcept { return context_.legacy_guests; }
   const std::shared_ptr<const Config> &config() const noexcept { return config_; }
   MonoTime now();  // constant within a turn of the loop, but for long ones
   const Clock &clock() const noexcept { return context_.clock; }

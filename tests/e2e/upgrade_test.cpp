@@ -197,6 +197,62 @@ HF_TEST(sessions_and_caps_are_the_same_throughout) {
   HF_EQ(pair.admin_json("show sess json").size(), 3U);
 }
 
+HF_TEST(a_client_of_http_sse_keeps_its_stream_and_is_answered_by_way_of_it) {
+  Pair pair;
+  auto client = std::make_unique<LegacyClient>(pair.proxy_port());
+  client->open();
+  pair.wait_created();
+  const std::string endpoint = client->endpoint();
+  for (int round = 0; round < 2; ++round) {  // the second time its stream is two processes away
+    (void)upgraded(pair);
+    for (int i = 0; i < 3; ++i)
+      HF_EQ(tool_text(client->call("echo", R"({"message":"by the old one"})")), "by the old one");
+  }
+  pair.wait_sessions(1);
+  StreamableClient stranger(pair.proxy_port());
+  stranger.set_session(client->session());
+  HF_EQ(stranger.post(rpc("ping", "1")).status, 404);  // another transport's id is none
+  client.reset();
+  pair.wait_sessions(0);
+  HF_CHECK(eventually([&] { return !pair.proxy().running(); }));
+  HF_CHECK(eventually([&] {
+    return fetch(pair.proxy_port(), mcp_post(endpoint, rpc("ping", "1"))).status == 404;
+  }));
+}
+
+HF_TEST(without_sessiond_the_sessions_go_over_too) {
+  const DemoBackend backend;
+  const TempDir dir;
+  const std::string conf = dir.write(
+      "proxy.conf",
+      "worker_processes 2; pid proxy.pid;\nupstream backend { server 127.0.0.1:" +
+          std::to_string(backend.port()) +
+          "; }\nserver { listen 127.0.0.1:0; location / { proxy_pass http://backend; } }\n");
+  Process proxy({program("holdfast-proxy"), {"-c", conf}, {}, dir.path()});
+  const std::string line = proxy.wait_for_line("event=listening");
+  const auto port = static_cast<uint16_t>(std::stoi(line.substr(line.rfind(':') + 1)));
+  StreamableClient before(port);
+  before.open();
+  Load sessions([&](int) {  // some are being opened at that moment
+    StreamableClient own(port);
+    own.open();
+    for (int i = 0; i < 3; ++i) HF_EQ(echo(own), "mine");
+    HF_CHECK(own.remove().status < 300);
+  });
+  sessions.wait_rounds(10);
+  for (int round = 0; round < 3; ++round) {
+    HF_EQ(run({program("holdfast-proxy"), {"-c", conf, "-s", "upgrade"}, {}, {}}).exit, kOk);
+    sessions.wait_rounds(10);
+    HF_EQ(echo(before), "mine");
+  }
+  HF_EQ(sessions.end(), "");
+  HF_CHECK(eventually([&] { return !proxy.running(); }));
+  HF_EQ(echo(before), "mine");
+  StreamableClient invented(port);
+  invented.set_session(std::string(32, 'x'));
+  check_refusal(invented.post(rpc("ping", "1")), 404, -32001, "1");
+}
+
 HF_TEST(orders_reach_the_new_one_and_a_third_proxy_is_refused) {
   Pair pair;
   const pid_t master = upgraded(pair);
@@ -285,6 +341,8 @@ int main() {
       HF_UNIT(a_stream_goes_on_through_the_old_one_until_worker_shutdown_timeout_ends_it_properly),
       HF_UNIT(a_connection_that_waits_in_the_queue_is_served_by_the_new_one),
       HF_UNIT(sessions_and_caps_are_the_same_throughout),
+      HF_UNIT(a_client_of_http_sse_keeps_its_stream_and_is_answered_by_way_of_it),
+      HF_UNIT(without_sessiond_the_sessions_go_over_too),
       HF_UNIT(orders_reach_the_new_one_and_a_third_proxy_is_refused),
       HF_UNIT(killed_the_new_one_takes_its_serving_process_with_it_and_a_fresh_start_works),
       HF_UNIT(listeners_are_kept_added_and_removed_and_a_unix_path_survives),

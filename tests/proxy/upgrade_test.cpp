@@ -68,6 +68,8 @@ struct New : Heir::Owner {
     return Heir::Taken{true, "a note\n"};
   }
   void give_up(const std::string &why) override { gave_up = why; }
+  void inherit_sessions(const UpgradeMessage &message) override { sessions += message.text; }
+  void predecessor_over() override { over = true; }
   int old() const { return ends.first.get(); }
   UpgradeMessage heard() const {
     auto got = receive_framed<UpgradeWord>(old());
@@ -82,6 +84,8 @@ struct New : Heir::Owner {
   std::string refusal;
   std::optional<Heir::Keys> taken;
   std::string gave_up;
+  std::string sessions;
+  bool over = false;
 };
 
 UniqueFd null() { return UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC)); }
@@ -207,6 +211,11 @@ HF_TEST(it_takes_over_when_it_serves_and_the_keys_have_come) {
   HF_CHECK(done.word == UpgradeWord::took_over);
   HF_EQ(done.number, 1);
   HF_EQ(done.text, "a note\n");
+  HF_CHECK(say(t.old(), UpgradeWord::sessions, 0, "one\n"));
+  HF_CHECK(say(t.old(), UpgradeWord::sessions, 0, "two\n"));
+  t.ends.first.reset();
+  HF_CHECK(t.loop.run_until([&] { return t.over; }));
+  HF_EQ(t.sessions, "one\ntwo\n");
   HF_EQ(t.gave_up, "");
 }
 
@@ -235,12 +244,12 @@ HF_TEST(when_the_old_one_has_crashed_it_takes_over_alone_once_it_serves) {
   before.loop.turn();
   HF_CHECK(!before.heir.in_charge());
   before.heir.serving();
-  HF_CHECK(before.heir.in_charge() && before.taken->fds.empty());
+  HF_CHECK(before.heir.in_charge() && before.taken->fds.empty() && before.over);
   New after;
   after.watch();
   after.heir.serving();
   after.ends.first.reset();
-  HF_CHECK(after.loop.run_until([&] { return after.heir.in_charge(); }));
+  HF_CHECK(after.loop.run_until([&] { return after.heir.in_charge() && after.over; }));
 }
 
 // ---- what both fork ----
