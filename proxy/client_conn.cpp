@@ -52,7 +52,11 @@ TlsContext ClientConn::choose_tls(const void *self, std::string_view name) {
   return find_server(*conn->config_, conn->listener(), name).tls;
 }
 
-ClientConn::~ClientConn() { worker_.counters().add(Counter::connections_open, -1); }
+// An exchange that is still here was not let finish: the process ends.
+ClientConn::~ClientConn() {
+  worker_.counters().add(Counter::connections_open, -1);
+  if (exchange_ && exchange_->ends_with_connection()) stream_.reset_on_close();
+}
 
 void ClientConn::on_readable() {
   if (broken_) {

@@ -4,6 +4,7 @@
 
 #include "tests/support/hf_test.h"
 #include "tests/support/pair.h"
+#include "tests/support/scripted_backend.h"
 
 using namespace holdfast;
 using namespace holdfast::test;
@@ -157,6 +158,31 @@ HF_TEST(drain_exits_within_worker_shutdown_timeout_whatever_still_runs) {
   (void)call.wait_end();
 }
 
+// A client of HTTP/1.0 knows a whole answer by the connection's end alone.
+HF_TEST(an_answer_that_the_end_of_the_grace_cuts_does_not_look_whole) {
+  ScriptedBackend backend([](Peer &peer) {
+    (void)peer.read_request();
+    (void)peer.send("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nthe first half");
+    (void)peer.wait_closed();
+  });
+  PairOptions options;
+  options.backend_port = backend.port();
+  options.start_sessiond = false;
+  options.proxy_main = "worker_shutdown_timeout 300ms;";
+  Pair pair(options);
+  Connection client = Connection::tcp(pair.proxy_port());
+  client.send("GET /half HTTP/1.0\r\nHost: localhost\r\nAccept: text/plain\r\n\r\n");
+  ResponseReader reader(client);
+  HF_EQ(reader.read_head()->status, 200);
+  std::string body;
+  HF_CHECK(reader.read_some(body));
+  HF_EQ(body, "the first half");
+  pair.proxy().signal(SIGQUIT);
+  HF_EQ(pair.proxy().wait_exit(), kOk);
+  HF_CHECK(!reader.read_some(body));
+  HF_CHECK(reader.end() == BodyEnd::reset);
+}
+
 HF_TEST(s_stop_and_s_quit_work_as_the_signals_do) {
   for (const char *what : {"stop", "quit"}) {
     Pair pair;
@@ -212,6 +238,7 @@ int main() {
       HF_UNIT(drain_lets_requests_finish_and_the_proxy_leave_its_sessions_behind),
       HF_UNIT(sigquit_is_bounded_by_worker_shutdown_timeout),
       HF_UNIT(drain_exits_within_worker_shutdown_timeout_whatever_still_runs),
+      HF_UNIT(an_answer_that_the_end_of_the_grace_cuts_does_not_look_whole),
       HF_UNIT(s_stop_and_s_quit_work_as_the_signals_do),
       HF_UNIT(a_second_sessiond_on_the_same_sockets_leaves_the_first_alone),
       HF_UNIT(a_killed_serving_process_is_replaced_and_sessions_go_on),
