@@ -5,7 +5,8 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
+#include <charconv>
+#include <cstring>
 #include <vector>
 
 namespace holdfast {
@@ -23,7 +24,8 @@ void close_one_by_one(std::span<const int> keep) {
   if (list == nullptr) return;  // what is left closes with us, as on any kernel without /proc
   std::vector<int> open;
   while (const dirent *entry = ::readdir(list)) {  // NOLINT(concurrency-mt-unsafe): no threads yet
-    const int fd = std::atoi(entry->d_name);
+    int fd = -1;                                   // of "." and ".."
+    (void)std::from_chars(entry->d_name, entry->d_name + std::strlen(entry->d_name), fd);
     if (fd >= kFirst && fd != ::dirfd(list)) open.push_back(fd);
   }
   (void)::closedir(list);  // ignoring: it was only read

@@ -21,6 +21,8 @@ namespace {
 constexpr size_t kReportsMax = kLinkQueueBytesMax / sizeof(link::ToSessiond);
 // sessiond has this long to hand back the sessions of the previous instance.
 constexpr Millis kRestoreDeadline{1000};
+// At an upgrade there may be very many, and all of them are alive.
+constexpr Millis kInheritDeadline{5000};
 
 struct Ask {
   link::Admit request;
@@ -223,7 +225,7 @@ bool Control::Impl::note_stream(const link::ToSessiond &message) {
 // ---- control thread ----
 
 void Control::Impl::start() {
-  if (restoring) add_timer(restore_timer.get(), kRestoreDeadline);
+  if (restoring) add_timer(restore_timer.get(), predecessor ? kInheritDeadline : kRestoreDeadline);
   if (link) link->start();
 }
 

@@ -179,7 +179,6 @@ bool Serving::start(const std::shared_ptr<const Config> &config, unsigned worker
   options.version = holdfast_version();
   options.policy_names = config->session_policies;
   options.predecessor = predecessor_;
-  bequest_.set_sessiond(config->sessiond.has_value());
   ControlHooks hooks;
   hooks.on_reload = [this](int64_t token) {
     reload_token_ = token;
@@ -252,6 +251,7 @@ void Serving::stop(StopKind kind) {
 void Serving::bequeath(const MasterMessage &message) {
   if (!control_) return;
   control_->tell_openings();
+  bequest_.set_sessiond(control_->linked());  // one that is away tells nobody anything
   const Result<void> written = write_file(message.fds[0].get(), bequest_.all());
   if (!written) log_warn("event=sessions_kept detail={}", quoted(written.error().message));
   reply(MasterWord::bequest, 1);

@@ -1,6 +1,6 @@
 // The sessions an old serving process tells the one that takes over (upgrade.h), a line each as on
 // the link (`restored`): those of HTTP+SSE, whose streams stay with it, and where no sessiond would
-// tell them, all that may go on elsewhere. Control thread of either process.
+// tell them, or it is away, all that may go on elsewhere. Control thread of either process.
 #pragma once
 
 #include <functional>

@@ -79,6 +79,7 @@ void Upgrade::become(int channel) const {
   close_descriptors_except(keep);
   std::vector<std::string> args = launch_.args;
   std::vector<char *> argv;
+  argv.reserve(args.size() + 1);
   for (std::string &arg : args) argv.push_back(arg.data());
   argv.push_back(nullptr);
   const bool passed = ::fcntl(channel, F_SETFD, 0) == 0 &&

@@ -220,6 +220,22 @@ HF_TEST(a_client_of_http_sse_keeps_its_stream_and_is_answered_by_way_of_it) {
   }));
 }
 
+HF_TEST(while_sessiond_is_away_the_old_one_tells_the_sessions) {
+  Pair pair;
+  StreamableClient client(pair.proxy_port());
+  client.open();
+  pair.kill_sessiond();
+  (void)pair.proxy().wait_for_line("event=sessiond_away");
+  (void)upgraded(pair);
+  HF_EQ(echo(client), "mine");
+  HF_CHECK(eventually([&] { return !pair.proxy().running(); }));
+  HF_EQ(echo(client), "mine");
+  pair.start_sessiond();
+  pair.wait_linked();
+  pair.wait_sessions(1);
+  HF_EQ(echo(client), "mine");
+}
+
 HF_TEST(without_sessiond_the_sessions_go_over_too) {
   const DemoBackend backend;
   const TempDir dir;
@@ -342,6 +358,7 @@ int main() {
       HF_UNIT(a_connection_that_waits_in_the_queue_is_served_by_the_new_one),
       HF_UNIT(sessions_and_caps_are_the_same_throughout),
       HF_UNIT(a_client_of_http_sse_keeps_its_stream_and_is_answered_by_way_of_it),
+      HF_UNIT(while_sessiond_is_away_the_old_one_tells_the_sessions),
       HF_UNIT(without_sessiond_the_sessions_go_over_too),
       HF_UNIT(orders_reach_the_new_one_and_a_third_proxy_is_refused),
       HF_UNIT(killed_the_new_one_takes_its_serving_process_with_it_and_a_fresh_start_works),
