@@ -5,11 +5,12 @@ Faults without an excuse must not be noticed by anybody but a reader of the log.
 import os
 import signal
 import socket
+import subprocess
 import time
 from dataclasses import dataclass
 from typing import Callable
 
-from rig import wait_until
+from rig import Orphan, wait_until
 from wire import Broken, Refused, Stream
 
 AWAY_S = 1.5  # how long a stopped program stays stopped
@@ -115,6 +116,21 @@ def proxy_restart(rig, _):
     wait_until("the new proxy linked", rig.linked)
 
 
+def proxy_upgrade(rig, _):
+    """Another master takes over; the one before ends by itself, and well."""
+    old = rig.proxy.process
+    done = subprocess.run([*rig.proxy.command, "-s", "upgrade"], cwd=rig.folder, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise RuntimeError(f"upgrade: {done.stderr}")
+    with open(os.path.join(rig.folder, "proxy.pid")) as f:
+        heir = int(f.read())
+    status = old.wait(15)
+    if status != 0 or heir == old.pid:
+        raise RuntimeError(f"the old proxy left with {status}, process {heir} serves")
+    rig.proxy.process = Orphan(heir)
+    wait_until("the new proxy linked", rig.linked)
+
+
 def backend_kill(rig, _):
     rig.demo.kill()
     time.sleep(0.3)
@@ -149,5 +165,6 @@ FAULTS = {
     "backend_stop": Fault(backend_stop),
     "serving_kill": Fault(serving_kill, ("connection", "late"), 3, kills_proxy=True),
     "proxy_restart": Fault(proxy_restart, ("connection", "late"), 3, kills_proxy=True),
+    "proxy_upgrade": Fault(proxy_upgrade, ("connection", "late"), 3, kills_proxy=True),
     "backend_kill": Fault(backend_kill, ("connection", "session", "late"), 30),
 }

@@ -1,4 +1,5 @@
 """Starts the pair, the demo backend and the bench's mock; samples what they hold on to."""
+import ctypes
 import json
 import os
 import re
@@ -66,9 +67,45 @@ def free_ports(count):
     return ports
 
 
+def reap_orphans():
+    """Processes whose parent ends become ours: the only way to learn how one ended that was not started here."""
+    PR_SET_CHILD_SUBREAPER = 36
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl")
+
+
+class Orphan:
+    """A process left to us, as subprocess.Popen shows one."""
+
+    def __init__(self, pid):
+        self.pid, self.returncode = pid, None
+
+    def poll(self):
+        if self.returncode is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.returncode = os.waitstatus_to_exitcode(status)
+        return self.returncode
+
+    def wait(self, limit_s=None):
+        end = time.monotonic() + (limit_s or float("inf"))
+        while self.poll() is None:
+            if time.monotonic() > end:
+                raise subprocess.TimeoutExpired(f"process {self.pid}", limit_s)
+            time.sleep(0.02)
+        return self.returncode
+
+    def send_signal(self, number):
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self):
+        self.send_signal(signal.SIGKILL)
+
+
 class Program:
     def __init__(self, name, command, folder):
-        self.name, self._command, self._folder = name, command, folder
+        self.name, self.command, self._folder = name, command, folder
         self.log_path = os.path.join(folder, name + ".log")
         self.process = None
 
@@ -76,7 +113,7 @@ class Program:
         environment = {k: v for k, v in os.environ.items()
                        if k not in ("SESSION_TIMEOUT", "SESSION_CLEANUP_INTERVAL", "MAX_SESSIONS", "PERSISTENT_MODE")}
         with open(self.log_path, "a") as log:
-            self.process = subprocess.Popen(self._command, cwd=self._folder, stdout=log, stderr=log, env=environment)
+            self.process = subprocess.Popen(self.command, cwd=self._folder, stdout=log, stderr=log, env=environment)
 
     def log(self):
         with open(self.log_path, errors="replace") as f:

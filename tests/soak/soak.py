@@ -18,7 +18,7 @@ import urllib.request
 import clients
 from faults import FAULTS
 from judge import Judge
-from rig import SESSION_TIMEOUT_S, Rig, Sampler, sample, wait_until
+from rig import SESSION_TIMEOUT_S, Rig, Sampler, reap_orphans, sample, wait_until
 
 # What a process may hold more at the end of the second half than near its beginning.
 FDS_MAX = 20
@@ -163,6 +163,7 @@ def check_logs(rig, judge):
 def soak(options, folder):
     chance = random.Random(options.seed)
     judge, stop, faults_over = Judge(), threading.Event(), threading.Event()
+    reap_orphans()
     rig = Rig(options.bin, folder)
     rig.start()
     idle_fds = {"proxy": sample(rig.serving_pid())[1], "sessiond": sample(rig.sessiond.process.pid)[1]}
