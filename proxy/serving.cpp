@@ -181,6 +181,8 @@ bool Serving::start(const std::shared_ptr<const Config> &config, unsigned worker
   options.predecessor = predecessor_;
   ControlHooks hooks;
   hooks.on_reload = [this](int64_t token) {
+    // It is for the process that took over, which is asked, too; here nothing new is served.
+    if (handed_over_) return control_->reloaded(token, true, {});
     reload_token_ = token;
     reply(MasterWord::reload_wanted, token);
   };
@@ -250,6 +252,7 @@ void Serving::stop(StopKind kind) {
 // begin, by a request that was under way.
 void Serving::bequeath(const MasterMessage &message) {
   if (!control_) return;
+  handed_over_ = true;
   control_->tell_openings();
   bequest_.set_sessiond(control_->linked());  // one that is away tells nobody anything
   const Result<void> written = write_file(message.fds[0].get(), bequest_.all());

@@ -80,6 +80,7 @@ class Serving {
   std::vector<UniqueFd> listener_fds_;                     // received, not yet given to workers
   int64_t reload_token_ = 0;  // sessiond's, while its reload is under way
   bool predecessor_ = false;
+  bool handed_over_ = false;
   bool stopping_ = false;
   bool failed_ = false;
 };

@@ -75,18 +75,20 @@ void Upgrade::become(int channel) const {
   // The loop's handlers write into a pipe the parent reads.
   for (const int signal : {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH, SIGCHLD})
     (void)std::signal(signal, SIG_DFL);
-  const std::array keep{channel};
+  // Where we were started without a stdin the pair may have its number, and there it says nothing.
+  const int passed_on = ::fcntl(channel, F_DUPFD, STDERR_FILENO + 1);
+  const std::array keep{passed_on};
   close_descriptors_except(keep);
   std::vector<std::string> args = launch_.args;
   std::vector<char *> argv;
   argv.reserve(args.size() + 1);
   for (std::string &arg : args) argv.push_back(arg.data());
   argv.push_back(nullptr);
-  const bool passed = ::fcntl(channel, F_SETFD, 0) == 0 &&
-                      ::setenv(kUpgradeVariable, std::to_string(channel).c_str(), 1) == 0;
+  const bool passed =
+      passed_on >= 0 && ::setenv(kUpgradeVariable, std::to_string(passed_on).c_str(), 1) == 0;
   if (passed) (void)::execv(launch_.program.c_str(), argv.data());  // returns only when it failed
   const std::string why = "cannot execute " + launch_.program + ": " + std::strerror(errno);
-  (void)say(channel, UpgradeWord::failed, 0, why);  // ignoring: our exit says as much
+  (void)say(passed_on, UpgradeWord::failed, 0, why);  // ignoring: our exit says as much
   std::_Exit(127);
 }
 
