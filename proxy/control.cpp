@@ -36,8 +36,9 @@ struct Rebound {
   link::Bound bound;
 };
 struct TellStats {};
+struct NotAccepting {};
 struct Stop {};
-using Command = std::variant<link::ToSessiond, Ask, Cancel, Rebound, TellStats, Stop>;
+using Command = std::variant<link::ToSessiond, Ask, Cancel, Rebound, TellStats, NotAccepting, Stop>;
 
 // The session a report says has begun; nullptr for any other report.
 const std::string *opened_by(const link::ToSessiond &message) {
@@ -92,6 +93,7 @@ struct Control::Impl final : SessionLink::Handler {
   void handle(Cancel &cancel);
   void handle(Rebound &rebound);
   void handle(TellStats &);
+  void handle(NotAccepting &);
   void handle(Stop &);
   void ask_all();
   void arm_deadline();
@@ -146,7 +148,8 @@ struct Control::Impl final : SessionLink::Handler {
   std::atomic<bool> restoring{false};
   std::atomic<bool> linked{false};
   std::atomic<bool> siblings{false};
-  std::atomic<bool> predecessor{false};
+  std::atomic<bool> others{false};
+  size_t not_accepting_count = 0;
   std::atomic<bool> openings_told{false};
   std::atomic<bool> reports_dropped{false};
   std::atomic<bool> stats_wanted{false};  // a TellStats is in the inbox
@@ -167,7 +170,7 @@ Control::Impl::Impl(const ControlOptions &options, const Clock &clock_in,
       deadline_timer(make_event(base.get(), -1, 0, on_deadline_c, this)),
       restore_timer(make_event(base.get(), -1, 0, on_restore_deadline_c, this)) {
   (void)event_add(inbox_event.get(), nullptr);  // ignoring: fails only without memory for epoll
-  predecessor = options.predecessor;
+  others = options.predecessor;
   restoring = options.predecessor;
   if (options.socket_path.empty()) return;
   restoring = true;
@@ -225,7 +228,7 @@ bool Control::Impl::note_stream(const link::ToSessiond &message) {
 // ---- control thread ----
 
 void Control::Impl::start() {
-  if (restoring) add_timer(restore_timer.get(), predecessor ? kInheritDeadline : kRestoreDeadline);
+  if (restoring) add_timer(restore_timer.get(), others ? kInheritDeadline : kRestoreDeadline);
   if (link) link->start();
 }
 
@@ -284,6 +287,10 @@ void Control::Impl::handle(Rebound &rebound) {
 void Control::Impl::handle(TellStats &) {
   stats_wanted = false;
   link->want_stats();
+}
+
+void Control::Impl::handle(NotAccepting &) {
+  if (++not_accepting_count == mailboxes.size() && hooks.on_not_accepting) hooks.on_not_accepting();
 }
 
 void Control::Impl::handle(Stop &) {
@@ -403,6 +410,8 @@ void Control::session_ended(EndedSession ended) {
   impl_->report(link::Ended{std::move(ended.identity.id), ended.reason, ended.idle.count()});
 }
 
+void Control::not_accepting() { impl_->inbox.post(NotAccepting{}, SIZE_MAX); }
+
 void Control::rebound(link::Bound bound) {
   if (impl_->link) impl_->inbox.post_quietly(Rebound{std::move(bound)}, SIZE_MAX);
 }
@@ -414,7 +423,7 @@ void Control::backend_changed() {
 
 bool Control::restoring() const noexcept { return impl_->restoring; }
 bool Control::linked() const noexcept { return impl_->linked; }
-bool Control::has_siblings() const noexcept { return impl_->siblings || impl_->predecessor; }
+bool Control::has_siblings() const noexcept { return impl_->siblings || impl_->others; }
 
 void Control::tell_openings() { impl_->openings_told = true; }
 
@@ -422,7 +431,9 @@ void Control::predecessor_told() {
   if (!impl_->link) impl_->finish_restoring();  // else sessiond has the last word
 }
 
-void Control::predecessor_over() { impl_->predecessor = false; }
+void Control::expect_others() { impl_->others = true; }
+
+void Control::others_over() { impl_->others = false; }
 
 std::string Control::http_socket() const {
   const std::lock_guard lock(impl_->http_socket_mutex);

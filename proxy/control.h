@@ -45,6 +45,7 @@ struct ControlHooks {
   std::function<void()> on_exit;  // an admin wants the process to finish and leave
   // A session has begun, once tell_openings() has been called.
   std::function<void(const std::string &session)> on_opening;
+  std::function<void()> on_not_accepting;  // every worker has said so
 };
 
 class Control {
@@ -75,6 +76,8 @@ class Control {
   // The consequences of an ended session: finishes its exchanges, tells its backend unless the
   // backend ended it itself, reports `ended`.
   void session_ended(EndedSession ended);
+  // A worker of a process that has handed over accepts no more. Once a worker.
+  void not_accepting();
   // A session lives at another backend session now.
   void rebound(link::Bound bound);
   // A backend has gone down or come up: sessiond is told now and not with the next stats.
@@ -95,7 +98,8 @@ class Control {
   void stop();              // any thread; what was reported before is still written (at most 2 s)
   void tell_openings();     // from now on, by hooks.on_opening
   void predecessor_told();  // its sessions are here
-  void predecessor_over();  // and it opens no more
+  void expect_others();     // another process opens sessions that may be asked for here
+  void others_over();       // no more
   void reloaded(int64_t token, bool ok, std::string message);
   void set_policy_names(
       std::vector<std::string> names);  // after a reload; sends a new hello if they changed

@@ -22,6 +22,8 @@ namespace holdfast::proxy {
 namespace {
 
 constexpr timeval kReloadPatience{5, 0};
+// The old serving process stops accepting and writes its sessions down at once, unless it hangs.
+constexpr timeval kAcceptPatience{0, 500'000};
 constexpr Millis kStableAfter{1000};  // a child that lived so long did not crash at once
 constexpr Millis kRespawnDelayMax{1000};
 constexpr const char *kWorkersKept = "worker_processes takes effect at the next start\n";
@@ -67,6 +69,7 @@ int Master::run() {
   }
   respawn_.reset(event_new(base_.get(), -1, 0, &on_respawn_c, this));
   reload_late_.reset(event_new(base_.get(), -1, 0, &on_reload_late_c, this));
+  accept_late_.reset(event_new(base_.get(), -1, 0, &on_accept_late_c, this));
   if (!spawn()) return heir_ ? heir_->fail("cannot start the serving process") : 1;
   if (heir_) heir_->watch(base_.get(), *this);
   (void)event_base_dispatch(base_.get());  // until leave()
@@ -208,6 +211,7 @@ void Master::on_channel() {
       stop(StopKind::graceful);
     } else if (message.word == MasterWord::bequest) {
       upgrade_.bequeath(message.text, message.number != 0 ? bequest_.get() : -1);
+      if (heir_ && !upgrade_.done()) heir_->tell(message.text);
     } else if (message.word == MasterWord::reload_wanted) {
       // Applied, the child itself tells sessiond; refused here, it would never hear of it.
       reload([this](const Outcome &result) {
@@ -433,6 +437,7 @@ Result<Heir::Taken> Master::take_over(Heir::Keys keys) {
   sockets_.own_inherited();
   sockets_.prune(*config_);
   if (config_->worker_processes != workers_) taken.notes = kWorkersKept;
+  (void)event_add(accept_late_.get(), &kAcceptPatience);
   log_info("event=took_over from={}", ::getppid());
   return taken;
 }
@@ -514,6 +519,10 @@ void Master::on_channel_c(evutil_socket_t, short, void *self) noexcept {
 void Master::on_respawn_c(evutil_socket_t, short, void *self) noexcept {
   auto *master = static_cast<Master *>(self);
   if (!master->spawn()) master->on_child_exit(master->child_, 0);
+}
+void Master::on_accept_late_c(evutil_socket_t, short, void *self) noexcept {
+  auto *master = static_cast<Master *>(self);
+  (void)send_message(master->channel_.get(), MasterWord::accept, 0);  // ignoring: it is gone
 }
 void Master::on_reload_late_c(evutil_socket_t, short, void *self) noexcept {
   static_cast<Master *>(self)->finish_reload(

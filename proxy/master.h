@@ -90,6 +90,7 @@ class Master final : public UnixChannel::Handler, public Upgrade::Owner, public 
   static void on_signal_c(evutil_socket_t signal, short, void *self) noexcept;
   static void on_channel_c(evutil_socket_t, short, void *self) noexcept;
   static void on_respawn_c(evutil_socket_t, short, void *self) noexcept;
+  static void on_accept_late_c(evutil_socket_t, short, void *self) noexcept;
   static void on_reload_late_c(evutil_socket_t, short, void *self) noexcept;
 
   SystemClock clock_;
@@ -107,6 +108,7 @@ class Master final : public UnixChannel::Handler, public Upgrade::Owner, public 
   EventPtr channel_event_;
   EventPtr respawn_;
   EventPtr reload_late_;
+  EventPtr accept_late_;  // after an upgrade: whatever the old serving process does
   ListeningSockets sockets_;
   std::unique_ptr<PidFile> pid_file_;
   std::unique_ptr<UnixSocket> control_socket_;

@@ -22,8 +22,9 @@ enum class MasterWord : uint8_t {
   stop,           // number: a StopKind (stop_kind.h); handed_over: with a memory file for sessions
   logs,           // fds: logs to append to from now on; text: whose, see log_handover
   refused,        // the reload sessiond asked for; text says why
-  sessions,       // of the process before: `fds` has the lines (session_bequest.h), or text
+  sessions,       // of the process before or after: `fds` has lines (session_bequest.h), or text
   sessions_over,  // that process is gone
+  accept,         // whatever the process before does
   // child → master
   ready,          // serving
   configured,     // number: 1 applied, 0 refused; text says why

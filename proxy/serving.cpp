@@ -39,7 +39,8 @@ Serving::Serving(UniqueFd channel, std::string node, bool predecessor)
     : channel_(std::move(channel)),
       node_(std::move(node)),
       registry_(clock_, &backend_stats_),
-      predecessor_(predecessor) {}
+      predecessor_(predecessor),
+      waits_to_accept_(predecessor) {}
 
 Serving::~Serving() {
   // The channel's event lives on the control thread's loop.
@@ -94,21 +95,27 @@ void Serving::on_channel() {
 void Serving::on_message(MasterMessage &message) {
   switch (message.word) {
     case MasterWord::listeners:
+      start_accepting();  // a reload: what was kept back is another configuration's
       for (UniqueFd &fd : message.fds) listener_fds_.push_back(std::move(fd));
       return;
     case MasterWord::configure:
+      if (control_) start_accepting();
       configure(message);
       return;
     case MasterWord::stop:
+      if (!message.fds.empty()) hand_over(message);
       stop(static_cast<StopKind>(message.number));
-      if (!message.fds.empty()) bequeath(message);
       return;
     case MasterWord::sessions:
       inherit(message);
       return;
     case MasterWord::sessions_over:
-      if (control_) control_->predecessor_over();
+      if (control_) control_->others_over();
       legacy_guests_.clear();
+      start_accepting();
+      return;
+    case MasterWord::accept:
+      start_accepting();
       return;
     case MasterWord::logs:
       return take_logs(message, log_files_);
@@ -179,10 +186,11 @@ bool Serving::start(const std::shared_ptr<const Config> &config, unsigned worker
   options.version = holdfast_version();
   options.policy_names = config->session_policies;
   options.predecessor = predecessor_;
+  bequest_.set_sessiond(config->sessiond.has_value());
   ControlHooks hooks;
   hooks.on_reload = [this](int64_t token) {
     // It is for the process that took over, which is asked, too; here nothing new is served.
-    if (handed_over_) return control_->reloaded(token, true, {});
+    if (bequest_file_) return control_->reloaded(token, true, {});
     reload_token_ = token;
     reply(MasterWord::reload_wanted, token);
   };
@@ -196,6 +204,7 @@ bool Serving::start(const std::shared_ptr<const Config> &config, unsigned worker
     const std::string line = bequest_.one(session);
     if (!line.empty() && line.size() <= kMasterTextBytesMax) reply(MasterWord::bequest, 0, line);
   };
+  hooks.on_not_accepting = [this] { bequeath(); };
   hooks.on_exit = [this] { reply(MasterWord::exit_wanted, 0); };
   control_ = std::make_unique<Control>(options, clock_, registry_, backends_, mailbox_list_,
                                        std::move(hooks));
@@ -205,6 +214,7 @@ bool Serving::start(const std::shared_ptr<const Config> &config, unsigned worker
   for (unsigned i = 0; i < workers; ++i) {
     workers_.push_back(std::make_unique<Worker>(i, context, *mailboxes_[i]));
   }
+  if (predecessor_) control_->tell_openings();
   for (const auto &worker : workers_) threads_.emplace_back([w = worker.get()] { w->run(); });
   return true;
 }
@@ -222,10 +232,20 @@ void Serving::distribute(const std::shared_ptr<const Config> &config) {
     }
   }
   server_orders_.apply();
-  const size_t count = config->listeners.size();
+  hand_out_config();
+  control_->set_policy_names(config->session_policies);
+}
+
+void Serving::start_accepting() {
+  if (!control_ || !std::exchange(waits_to_accept_, false)) return;
+  hand_out_config();
+}
+
+void Serving::hand_out_config() {
+  const size_t count = waits_to_accept_ ? 0 : config_->listeners.size();
   for (size_t i = 0; i < mailboxes_.size(); ++i) {
     SwapConfig swap;
-    swap.config = config;
+    swap.config = config_;
     for (size_t j = 0; j < count && i * count + j < listener_fds_.size(); ++j) {
       swap.listener_fds.push_back(std::move(listener_fds_[i * count + j]));
     }
@@ -233,8 +253,7 @@ void Serving::distribute(const std::shared_ptr<const Config> &config) {
       log_error("event=mailbox_full worker={} hint=\"it keeps the configuration before\"", i);
     }
   }
-  listener_fds_.clear();
-  control_->set_policy_names(config->session_policies);
+  if (!waits_to_accept_) listener_fds_.clear();
 }
 
 void Serving::stop(StopKind kind) {
@@ -248,14 +267,20 @@ void Serving::stop(StopKind kind) {
   });
 }
 
-// What the other process needs to know of what goes on here: what there is now, and what may still
-// begin, by a request that was under way.
-void Serving::bequeath(const MasterMessage &message) {
+// The process that takes over needs to know what may still begin here, by a connection or a request
+// that was under way, and we what begins there.
+void Serving::hand_over(MasterMessage &message) {
   if (!control_) return;
-  handed_over_ = true;
-  control_->tell_openings();
+  bequest_file_ = std::move(message.fds[0]);
   bequest_.set_sessiond(control_->linked());  // one that is away tells nobody anything
-  const Result<void> written = write_file(message.fds[0].get(), bequest_.all());
+  control_->tell_openings();
+  control_->expect_others();
+}
+
+// What there is, when nothing more is accepted: the other one waits for it before it accepts.
+void Serving::bequeath() {
+  if (!bequest_file_) return;
+  const Result<void> written = write_file(bequest_file_.get(), bequest_.all());
   if (!written) log_warn("event=sessions_kept detail={}", quoted(written.error().message));
   reply(MasterWord::bequest, 1);
 }
@@ -272,6 +297,7 @@ void Serving::inherit(const MasterMessage &message) {
         SessionReady{waiting.exchange});  // ignoring: full only when stuck
   });
   control_->predecessor_told();
+  if (!message.fds.empty()) start_accepting();
 }
 
 void Serving::reply(MasterWord word, int64_t number, const std::string &text) {

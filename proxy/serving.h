@@ -32,7 +32,9 @@ namespace holdfast::proxy {
 class Serving {
  public:
   // Takes the channel to the master. The first `configure` message starts the workers.
-  // `predecessor`: another process serves the same listeners and will hand over to this one.
+  // `predecessor`: another process serves the same listeners and will hand over to this one, which
+  // accepts when that one does no more: no session is opened at one of them and asked for at the
+  // other before it can be known there.
   Serving(UniqueFd channel, std::string node, bool predecessor);
   ~Serving();
   Serving(const Serving &) = delete;
@@ -48,7 +50,10 @@ class Serving {
   bool start(const std::shared_ptr<const Config> &config, unsigned workers);
   void distribute(const std::shared_ptr<const Config> &config);
   void stop(StopKind kind);
-  void bequeath(const MasterMessage &message);
+  void hand_over(MasterMessage &message);
+  void bequeath();
+  void hand_out_config();
+  void start_accepting();
   void inherit(const MasterMessage &message);
   void reply(MasterWord word, int64_t number, const std::string &text = {});
   link::Stats stats() const;
@@ -80,7 +85,8 @@ class Serving {
   std::vector<UniqueFd> listener_fds_;                     // received, not yet given to workers
   int64_t reload_token_ = 0;  // sessiond's, while its reload is under way
   bool predecessor_ = false;
-  bool handed_over_ = false;
+  bool waits_to_accept_ = false;  // listener_fds_ are kept back
+  UniqueFd bequest_file_;         // handed over
   bool stopping_ = false;
   bool failed_ = false;
 };

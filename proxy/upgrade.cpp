@@ -97,7 +97,7 @@ void Upgrade::on_channel() {
     Result<std::optional<UpgradeMessage>> got = receive_framed<UpgradeWord>(channel_.get());
     if (!got) {
       channel_event_.reset();
-      if (state_ != State::undoing) add_timer(late_.get(), kLastWords);
+      if (state_ == State::starting || state_ == State::handing) add_timer(late_.get(), kLastWords);
       return;
     }
     if (!*got || !on_message(**got)) return;
@@ -107,6 +107,10 @@ void Upgrade::on_channel() {
 // False: it is over, one way or the other.
 bool Upgrade::on_message(const UpgradeMessage &message) {
   if (state_ == State::undoing) return true;  // said before it heard
+  if (state_ == State::done) {
+    if (message.word == UpgradeWord::sessions) owner_.inherit_sessions(message);
+    return true;
+  }
   switch (message.word) {
     case UpgradeWord::listeners_wanted:
       return give_listeners(message.number);
@@ -156,7 +160,6 @@ void Upgrade::took_over(const UpgradeMessage &message) {
   }
   state_ = State::done;
   (void)event_del(late_.get());  // ignoring: deleting cannot fail here
-  channel_event_.reset();
   log_info("event=upgraded successor={} detail=\"it serves; what this one has begun it finishes\"",
            pid_);
   tell({true, "process " + std::to_string(pid_) + " serves, process " + std::to_string(::getpid()) +

@@ -53,6 +53,8 @@ class Upgrade {
     virtual void take_keys_back() = 0;
     // The new one serves and `-s` finds it; with our keys, or with its own.
     virtual void handed_over(bool with_keys) = 0;
+    // What the new one says of sessions that begin there.
+    virtual void inherit_sessions(const UpgradeMessage &message) = 0;
   };
   using Waiter = std::function<void(const Outcome &)>;
 

@@ -8,7 +8,9 @@
 //                               ◀── serving ──  that one accepts, from the same sockets
 //   keys ──▶                                    signs the pid file, hears `-s`
 //                             ◀── took_over ──
-//   sessions … ──▶                              requests find them
+//   stops accepting
+//   sessions, all ──▶                           begins to accept, after 500 ms in any case
+//   sessions … ──▶              ◀── sessions …  what begins at one, as it begins
 //   finishes what it has begun, ends
 //
 // Until `took_over` either may call it off, `failed` or `abort`, and the old one serves on. The
@@ -37,8 +39,9 @@ enum class UpgradeWord : uint8_t {
   listeners_end = 17,  // number: workers
   keys =
       18,  // text: the pid file's path; fds: it, the control socket, that one's lock. Empty: none
-  abort = 19,     // text: why
-  sessions = 20,  // text, or a memory file, with lines of session_bequest.h; after took_over
+  abort = 19,  // text: why
+  // either → other, after took_over
+  sessions = 20,  // text, or a memory file, with lines of session_bequest.h
 };
 
 using UpgradeMessage = Framed<UpgradeWord>;

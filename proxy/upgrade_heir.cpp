@@ -112,6 +112,11 @@ void Heir::serving() {
   (void)say(channel_.get(), UpgradeWord::serving);  // ignoring: on_channel sees why
 }
 
+void Heir::tell(const std::string &lines) {
+  if (!in_charge_ || !channel_) return;
+  (void)say(channel_.get(), UpgradeWord::sessions, 0, lines);  // ignoring: it is about to end
+}
+
 void Heir::on_channel() {
   while (event_) {
     Result<std::optional<UpgradeMessage>> got = receive_framed<UpgradeWord>(channel_.get());

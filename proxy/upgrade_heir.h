@@ -64,6 +64,8 @@ class Heir {
   void watch(event_base *base, Owner &owner);
   // Our serving process serves (said once; it may be a later one of a crash loop).
   void serving();
+  // To the old one, while it finishes: sessions, as lines.
+  void tell(const std::string &lines);
   bool in_charge() const noexcept { return in_charge_; }
   bool has_predecessor() const noexcept { return static_cast<bool>(channel_); }
 

@@ -517,8 +517,10 @@ void Worker::on_message(SpliceStream &message) {
 }
 
 void Worker::on_message(SwapConfig &message) {
-  config_ = message.config;
-  build_upstreams();
+  if (config_ != message.config) {  // else only its listeners come, later
+    config_ = message.config;
+    build_upstreams();
+  }
   if (index_ == 0) {  // the process's servers are asked once, not once per worker
     if (!checker_) checker_ = std::make_unique<HealthChecker>(*this);
     checker_->configure(*config_);
@@ -544,6 +546,7 @@ void Worker::on_message(DrainWorker &message) { draining_ = message.on; }
 // their queues is not lost with these descriptors.
 void Worker::on_message(StopWorker &message) {
   acceptors_.clear();
+  if (message.kind == StopKind::handed_over) control().not_accepting();
   const bool first = !std::exchange(stopping_, true);
   const Millis patience =
       message.kind == StopKind::fast ? kStopGrace : config_->worker_shutdown_timeout;

@@ -35,6 +35,7 @@ struct Old : Upgrade::Owner {
   unsigned workers_count() override { return 2; }
   MasterKeys keys() override { return {}; }
   void take_keys_back() override { ++keys_back; }
+  void inherit_sessions(const UpgradeMessage &) override {}
   void handed_over(bool with_keys) override { given = with_keys ? 2 : 1; }
   static void on_child_c(evutil_socket_t, short, void *self) noexcept {
     int status = 0;
