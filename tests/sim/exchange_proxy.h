@@ -18,12 +18,13 @@ struct ExchangeWorld::Proxy {
   proxy::AddressLimit addresses;
   proxy::LegacyStreams legacy_streams;
   proxy::LegacyPlaces legacy_places;
+  proxy::LegacyGuests legacy_guests;
   proxy::WorkerMailbox mailbox;
   std::vector<proxy::WorkerMailbox *> mailboxes{&mailbox};
   proxy::Control control{{}, clock, registry, *backends, mailboxes, {}};
   proxy::Worker worker{0,
                        {clock, registry, control, *backends, *stats, log_files, addresses,
-                        legacy_streams, legacy_places, mailboxes},
+                        legacy_streams, legacy_places, legacy_guests, mailboxes},
                        mailbox};
 
   explicit Proxy(const std::shared_ptr<const proxy::Config> &config) {
