@@ -93,9 +93,9 @@ void SessionRecord::add_stream(ExchangeRef exchange) {
   if (Running *running = find(exchange)) running->stream = true;
 }
 
-bool SessionRecord::on_response(std::string_view raw_id, MonoTime now) {
-  bool counted = false;
-  if (!forget(raw_id, counted)) return false;
+bool SessionRecord::on_response(std::string_view raw_id, bool asked_elsewhere, MonoTime now) {
+  bool counted = asked_elsewhere && identity.transport() == Transport::sse;
+  if (!forget(raw_id, counted) && !counted) return false;
   if (counted) touch(now);
   return true;
 }

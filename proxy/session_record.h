@@ -68,7 +68,7 @@ class SessionRecord {
   bool classify(ExchangeRef exchange, std::span<const mcp::RpcMessage> messages,
                 const ActivityRules &rules, MonoTime now);
   void add_stream(ExchangeRef exchange);
-  bool on_response(std::string_view raw_id, MonoTime now);
+  bool on_response(std::string_view raw_id, bool asked_elsewhere, MonoTime now);
   bool on_event(const ActivityRules &rules, MonoTime now);
   bool finish(ExchangeRef exchange, SessionRegistry::Finish how, const ActivityRules &rules,
               MonoTime now);

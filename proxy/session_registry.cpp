@@ -88,7 +88,8 @@ void SessionRegistry::on_response(const SessionKeyView &key, std::string_view ra
   const std::lock_guard lock(shard.mutex);
   const auto at = shard.sessions.find(key);
   if (at == shard.sessions.end()) return;
-  if (at->second.on_response(raw_id, clock_.now())) shard.mark_dirty(*at);
+  const bool elsewhere = asked_elsewhere_.load(std::memory_order_relaxed);
+  if (at->second.on_response(raw_id, elsewhere, clock_.now())) shard.mark_dirty(*at);
 }
 
 void SessionRegistry::on_event(const SessionKeyView &key) {

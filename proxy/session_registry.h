@@ -174,6 +174,9 @@ class SessionRegistry {
   // A response with this raw id went to the client (on whatever stream). Moves the clock when the
   // request counted.
   void on_response(const SessionKeyView &key, std::string_view raw_id);
+  // From now on requests of our HTTP+SSE sessions come to another process (upgrade.h): an answer
+  // to one that nobody made here says that their clients are there, and moves the clock.
+  void expect_requests_elsewhere() noexcept { asked_elsewhere_ = true; }
   // A real data event (not a priming event, not a comment) went to the client.
   void on_event(const SessionKeyView &key);
   // How an exchange ended, as far as its requests are concerned.
@@ -312,6 +315,7 @@ class SessionRegistry {
   BackendClaims claims_;  // of every session in the shards
   // Whether on_event() can matter at all: spares the look-up per event under the usual policies.
   std::atomic<bool> events_may_count_{false};
+  std::atomic<bool> asked_elsewhere_{false};
   std::atomic<bool> pings_used_{false};               // any session's backend is kept awake
   std::atomic<Millis::rep> ends_kept_ms_{3'600'000};  // until sessiond has told better
   size_t next_dirty_shard_ = 0;  // where collect_activity() goes on; control thread

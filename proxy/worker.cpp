@@ -555,6 +555,7 @@ void Worker::on_message(StopWorker &message) {
     // Idle connections stay: a request may be on its way on any of them. It is answered, and told
     // that it was the last.
     handed_over_ = true;
+    registry().expect_requests_elsewhere();
     streams_due_ = now() + patience;
     stop_due_ = streams_due_ + kStopGrace;
     return;

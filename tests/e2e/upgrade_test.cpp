@@ -217,6 +217,23 @@ HF_TEST(a_client_of_http_sse_keeps_its_stream_and_is_answered_by_way_of_it) {
   }));
 }
 
+HF_TEST(a_client_of_http_sse_that_is_answered_by_way_of_the_old_one_is_not_idle) {
+  PairOptions options;
+  options.sessiond = "persistent_mode off; session_timeout 1s; session_cleanup_interval 1s;";
+  Pair pair(options);
+  LegacyClient client(pair.proxy_port());
+  client.open();
+  pair.wait_created();
+  (void)upgraded(pair);
+  const SystemClock clock;
+  for (const MonoTime end = clock.now() + Millis{2200}; clock.now() < end;) {
+    HF_EQ(tool_text(client.call("echo", R"({"message":"here"})")), "here");
+    HF_CHECK(!client.stream().poll(Millis{100}));
+  }
+  HF_CHECK(client.stream().wait_end() == BodyEnd::framed);
+  (void)pair.sessiond().wait_for_line("\"reason\":\"idle_timeout\"");
+}
+
 HF_TEST(while_sessiond_is_away_the_old_one_tells_the_sessions) {
   Pair pair;
   StreamableClient client(pair.proxy_port());
@@ -357,6 +374,7 @@ int main() {
       HF_UNIT(a_connection_that_waits_in_the_queue_is_served_by_the_new_one),
       HF_UNIT(sessions_and_caps_are_the_same_throughout),
       HF_UNIT(a_client_of_http_sse_keeps_its_stream_and_is_answered_by_way_of_it),
+      HF_UNIT(a_client_of_http_sse_that_is_answered_by_way_of_the_old_one_is_not_idle),
       HF_UNIT(while_sessiond_is_away_the_old_one_tells_the_sessions),
       HF_UNIT(without_sessiond_the_sessions_go_over_too),
       HF_UNIT(orders_reach_the_new_one_and_a_third_proxy_is_refused),

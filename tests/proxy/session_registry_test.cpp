@@ -249,6 +249,16 @@ HF_TEST(a_response_nobody_asked_for_moves_nothing) {
   HF_EQ(t.look().idle.count(), 30'000);
 }
 
+HF_TEST(where_another_process_is_asked_an_answer_on_a_legacy_stream_is_activity) {
+  for (const Transport transport : {Transport::sse, Transport::streamable}) {
+    RegistryFixture t({"tools/call"}, transport);
+    t.registry.expect_requests_elsewhere();
+    t.clock.advance(seconds{30});
+    t.registry.on_response(kId, "1");
+    HF_EQ(t.look().idle.count(), transport == Transport::sse ? 0 : 30'000);
+  }
+}
+
 HF_TEST(events_count_under_messages_only) {
   for (const bool counts : {false, true}) {
     RegistryFixture t(counts ? kMessages : kRequests);
@@ -746,6 +756,7 @@ int main() {
       HF_UNIT(a_response_on_another_stream_moves_the_clock_of_its_request),
       HF_UNIT(the_answer_of_a_request_that_does_not_count_moves_nothing),
       HF_UNIT(a_response_nobody_asked_for_moves_nothing),
+      HF_UNIT(where_another_process_is_asked_an_answer_on_a_legacy_stream_is_activity),
       HF_UNIT(events_count_under_messages_only),
       HF_UNIT(notifications_count_on_listen_streams_under_any_policy),
       HF_UNIT(a_wall_clock_jump_changes_nothing),
