@@ -20,11 +20,27 @@ class RecentlyEnded {
 
   void add(uint64_t id_hash, uint64_t user_hash, EndReason reason, MonoTime now) {
     if (ends_.size() < kMax) {
-      ends_.push_back({id_hash, user_hash, now, reason});
+      ends_.push_back({id_hash, user_hash, now, reason, false});
     } else {
-      ends_[next_] = {id_hash, user_hash, now, reason};
+      ends_[next_] = {id_hash, user_hash, now, reason, false};
     }
     next_ = (next_ + 1) % kMax;
+  }
+
+  // sessiond has acknowledged the end of this one.
+  void acknowledge(uint64_t id_hash) {
+    for (End &end : ends_) {
+      if (end.id_hash == id_hash) end.acknowledged = true;
+    }
+  }
+
+  // Why it ended here, if sessiond has not acknowledged that yet.
+  std::optional<EndReason> on_its_way(uint64_t id_hash, uint64_t user_hash) const {
+    for (const End &end : ends_) {
+      if (end.id_hash == id_hash && end.user_hash == user_hash && !end.acknowledged)
+        return end.reason;
+    }
+    return std::nullopt;
   }
 
   // nullopt: it did not end here, not since `oldest`, or was another user's.
@@ -43,6 +59,7 @@ class RecentlyEnded {
     uint64_t user_hash = 0;
     MonoTime at{};
     EndReason reason = EndReason::unknown;
+    bool acknowledged = false;
   };
   std::vector<End> ends_;
   size_t next_ = 0;  // where the next one is written

@@ -385,6 +385,11 @@ void SessionLink::on_message(const link::Set &set) {
   (void)registry_.set_persistent(set.session, set.persistent);  // ignoring: ended in the meantime
 }
 
+void SessionLink::on_message(const link::Acknowledged &heard) {
+  ends_.acknowledge(heard.session);
+  registry_.end_acknowledged(heard.session);
+}
+
 void SessionLink::on_message(const link::Drain &drain) {
   draining_ = drain.on;
   handler_.on_drain(drain.on);

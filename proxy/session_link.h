@@ -138,7 +138,7 @@ class SessionLink final : private UnixChannel::Handler {
   void on_message(const link::Drop &order);
   void on_message(const link::Set &set);
   void on_message(const link::SetServer &order) { handler_.on_server_set(order); }
-  void on_message(const link::Acknowledged &heard) { ends_.acknowledge(heard.session); }
+  void on_message(const link::Acknowledged &heard);
   void on_message(const link::Drain &drain);
   void on_message(const link::Reload &reload) { handler_.on_reload(reload.token); }
   void on_message(const link::Ping &ping);

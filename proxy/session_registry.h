@@ -274,9 +274,12 @@ class SessionRegistry {
   void set_policies(std::vector<link::PolicyInfo> policies);
   // How long why_ended() knows an end (tombstone_lifetime).
   void keep_ends_for(Millis lifetime) { ends_kept_ms_ = lifetime.count(); }
-  // A session that sessiond hands over. False: the id is already here, or its backend session
-  // carries another user's. What is here already learns what it may not know: how late it was
-  // active elsewhere, and where it lives. `came`: exchanges that awaited it.
+  // sessiond knows that this session has ended: what it says of it from now on is news.
+  void end_acknowledged(std::string_view session);
+  // A session that sessiond hands over. False: the id is already here, its backend session carries
+  // another user's, or its client or its backend has ended it and sessiond does not know yet. What
+  // is here already learns what it may not know: how late it was active elsewhere, and where it
+  // lives. `came`: exchanges that awaited it.
   bool restore(const link::Record &record, BackendId backend,
                std::vector<ExchangeRef> *came = nullptr);
   // A stream's `opened` or `closed` is now on its way to sessiond. Snapshots give the streams told,

@@ -30,7 +30,7 @@ bool SessionRegistry::restore(const link::Record &from, BackendId backend,
       return false;
     }
     // A worker has ended it, and sessiond is about to hear so: that is on its way, and final.
-    const auto why = shard.recently_ended.find(key.hash, keyed_hash(from.user), MonoTime::min());
+    const auto why = shard.recently_ended.on_its_way(key.hash, keyed_hash(from.user));
     if (why && ends_for_all(*why)) return false;
   }
   const MonoTime now = clock_.now();
@@ -50,6 +50,13 @@ bool SessionRegistry::restore(const link::Record &from, BackendId backend,
     return row.first == key.hash;
   });
   return true;
+}
+
+void SessionRegistry::end_acknowledged(std::string_view session) {
+  const SessionKeyView key(session);
+  Shard &shard = shard_of(key.hash);
+  const std::lock_guard lock(shard.mutex);
+  shard.recently_ended.acknowledge(key.hash);
 }
 
 // A session that can open its own backend session again knows better than anybody where it lives.

@@ -156,6 +156,15 @@ HF_TEST(what_the_client_has_ended_does_not_come_back_by_what_was_on_its_way) {
   HF_CHECK(t.registry.restore(handed(kId, Millis{0}), 0));
 }
 
+HF_TEST(what_sessiond_says_once_it_has_heard_of_an_end_holds) {
+  RegistryFixture t;
+  HF_CHECK(t.registry.end(kId, EndReason::client_delete));
+  t.registry.end_acknowledged("another");
+  HF_CHECK(!t.registry.restore(handed(kId, Millis{0}), 0));
+  t.registry.end_acknowledged(kId);
+  HF_CHECK(t.registry.restore(handed(kId, Millis{0}), 0));
+}
+
 HF_TEST(those_who_await_are_bounded_whatever_ids_are_invented) {
   RegistryFixture t;
   const std::string id(kSessionIdChars, 'n');
@@ -169,6 +178,7 @@ HF_TEST(those_who_await_are_bounded_whatever_ids_are_invented) {
 int main() {
   const CMUnitTest tests[] = {
       HF_UNIT(what_the_client_has_ended_does_not_come_back_by_what_was_on_its_way),
+      HF_UNIT(what_sessiond_says_once_it_has_heard_of_an_end_holds),
       HF_UNIT(a_probe_ends_nothing_and_says_how_long_it_has_been_idle),
       HF_UNIT(a_request_in_flight_is_alive_to_a_probe),
       HF_UNIT(requests_wait_while_others_are_asked_and_go_on_when_released),

@@ -234,6 +234,11 @@ void RegistryProxy::obey(const link::Set &set) {
   (void)registry_.set_persistent(set.session, set.persistent);
 }
 
+void RegistryProxy::obey(const link::Acknowledged &heard) {
+  ends_.acknowledge(heard.session);
+  registry_.end_acknowledged(heard.session);
+}
+
 void RegistryProxy::obey(const link::Drain &drain) {
   free_.set_draining(drain.on);
   if (drain.token) (void)say(link::Obeyed{*drain.token});

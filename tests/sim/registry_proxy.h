@@ -56,7 +56,7 @@ class RegistryProxy final : public ProxySide {
   void obey(const link::Drop &order);
   void obey(const link::Set &set);
   void obey(const link::SetServer &) {}
-  void obey(const link::Acknowledged &heard) { ends_.acknowledge(heard.session); }
+  void obey(const link::Acknowledged &heard);
   void obey(const link::Drain &drain);
   void obey(const link::Reload &reload);
   void obey(const link::Ping &ping);
