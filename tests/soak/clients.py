@@ -94,7 +94,9 @@ class Kind(threading.Thread):
             except Broken as error:
                 self.judge.symptom("connection", min(self.asked, error.since), f"{self.name}: {error}")
             except Refused as error:
-                kind = "connection" if error.status in GATEWAY else "session" if error.status == 404 else "status"
+                # A call in flight whose server dies is told so at once.
+                lost = error.status in GATEWAY or error.reason() == "backend_lost"
+                kind = "session" if error.status == 404 else "connection" if lost else "status"
                 # Born too late to be told: a killed proxy may have taken it along.
                 if kind == "session" and self.judge.within("connection", self.born, TOLD_S):
                     self.judge.count("excused newborn")
