@@ -168,7 +168,9 @@ void Core::on_message(LinkState &link, const link::Snapshot &snapshot, Turn &tur
   if (!id) return close_link(link, "snapshot: not a session id", turn);
   const Tombstone *const grave = tombstones_.find(record.session);
   Session *session = table_.find(record.session);
-  if (session == nullptr && grave != nullptr && grave->drop_again) {
+  // What the client or the backend has ended is over for whoever missed it, too.
+  const bool over = grave != nullptr && (grave->drop_again || ends_for_all(grave->reason));
+  if (session == nullptr && over) {
     turn.send(link.id, link::Drop{record.session, grave->reason});
     return;
   }

@@ -151,7 +151,9 @@ void CoreModel::hear(LinkAt link, const link::Snapshot &snapshot) {
   const link::Record &record = snapshot.record;
   const auto grave = graves_.find(record.session);
   auto at = sessions_.find(record.session);
-  if (at == sessions_.end() && grave != graves_.end() && grave->second.drop_again) {
+  const bool over = grave != graves_.end() &&
+                    (grave->second.drop_again || sessiond::ends_for_all(grave->second.reason));
+  if (at == sessions_.end() && over) {
     return owe(link->first, "drop " + record.session);
   }
   const bool news = at == sessions_.end()

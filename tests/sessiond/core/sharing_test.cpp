@@ -213,6 +213,18 @@ HF_TEST(a_delete_is_remembered_although_nobody_has_named_the_session_yet) {
   HF_EQ(rig.take<link::Drop>(second).size(), 1u);
 }
 
+// The end came from the only holder that sessiond, started anew, had heard of.
+HF_TEST(who_missed_a_delete_does_not_bring_the_session_back) {
+  Rig rig;
+  const LinkId first = rig.hello("i1");
+  rig.snapshot(first, {record(sid(1))});
+  rig.ended(first, sid(1), EndReason::client_delete);
+  const LinkId second = rig.hello("i2");
+  rig.snapshot(second, {record(sid(1))});
+  HF_CHECK(!rig.holds(sid(1)));
+  HF_EQ(rig.take<link::Drop>(second).size(), 1u);
+}
+
 HF_TEST(who_cannot_hold_it_speaks_for_itself) {
   Two rig;
   rig.ended(rig.second, sid(1), EndReason::backend_lost);
@@ -285,6 +297,7 @@ int main() {
       HF_UNIT(a_clients_delete_ends_it_for_all_for_ever),
       HF_UNIT(a_delete_that_is_told_late_reaches_who_holds_it_now),
       HF_UNIT(a_delete_is_remembered_although_nobody_has_named_the_session_yet),
+      HF_UNIT(who_missed_a_delete_does_not_bring_the_session_back),
       HF_UNIT(who_cannot_hold_it_speaks_for_itself),
       HF_UNIT(an_admin_ends_it_at_one_which_tells_the_backend_and_then_at_the_others),
       HF_UNIT(it_is_not_handed_over_while_its_only_holder_is_asked_to_end_it),
