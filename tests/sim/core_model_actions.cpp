@@ -95,6 +95,7 @@ void CoreModel::judge(LinkId link, const link::Restored &restored) {
     Told &told = hold(known, links_.find(link));
     told.unconfirmed = true;
     told.named = false;
+    told.requests = record.requests;  // what it is handed, it knows
   }
   Told &told = *known.find(link);  // knows from now on what the others have told
   told.last_activity = std::max(told.last_activity, known.last_activity);
