@@ -195,6 +195,9 @@ void Core::forget_holder(Session &session, LinkState &link, EndReason reason, Tu
   const bool wanted = still_wanted(session, rule, turn.now);
   set_asked(session, Ask::none);
   if (wanted) return ask(session, rule, why, turn);
+  if (session.instance->linked()) {  // it answered as the others did, and lets requests wait
+    turn.send(session.instance->link, link::Release{std::string(session.id->text())});
+  }
   waiting_may_settle_ = waiting_may_settle_ || why == Ask::eviction;
   if (session.state == SessionState::open) reaper_.arm(session, turn.now);
   offer(session, turn);

@@ -317,7 +317,10 @@ void CoreModel::forget_holder(const std::string &session, LinkId link, EndReason
   if (wanted(known)) {
     owe(known.holder(), "ask " + session);
   } else {
+    known.stage = sessiond::Sharing::Stage::quiet;
     known.asked = sessiond::Ask::none;
+    known.holders.front().idle = false;
+    owe(known.holder(), "release " + session);
   }
 }
 
