@@ -144,8 +144,7 @@ int64_t SessionRecord::in_flight(MonoTime now) const {
 
 // A request has waited for a decision that did not come.
 bool SessionRecord::about_to_begin(MonoTime now) const {
-  return anybody_waits() && now >= held_back()->until &&
-         now < held_back()->until + SessionHold::kBeginWithin;
+  return anybody_waits(now) && now >= held_back()->until;
 }
 
 void SessionRecord::hold(MonoTime until) {
@@ -169,9 +168,9 @@ std::vector<ExchangeRef> SessionRecord::release() {
   return std::exchange(upkeep->hold, nullptr)->waiting;
 }
 
-bool SessionRecord::anybody_waits() const {
+bool SessionRecord::anybody_waits(MonoTime now) const {
   const SessionHold *const hold = held_back();
-  return hold != nullptr && !hold->waiting.empty();
+  return hold != nullptr && !hold->waiting.empty() && now < hold->until + SessionHold::kBeginWithin;
 }
 
 void SessionRecord::note_elsewhere(MonoTime active) {

@@ -81,7 +81,7 @@ class SessionRecord {
   void wait(ExchangeRef exchange);  // REQUIRES: on_hold()
   // Ends the hold; gives who waits.
   std::vector<ExchangeRef> release();
-  bool anybody_waits() const;
+  bool anybody_waits(MonoTime now) const;  // who has not looked again by now has left
   // It was active at that moment at the latest, somewhere else.
   void note_elsewhere(MonoTime active);
 

@@ -216,7 +216,7 @@ std::variant<HeldIdle, StillAlive, UnknownSession> SessionRegistry::probe(std::s
   SessionRecord &record = at->second;
   const MonoTime now = clock_.now();
   if (!record.idle_enough(reason, idle_min, now) || record.held(shard.rules_of(record), now) ||
-      record.anybody_waits()) {
+      record.anybody_waits(now)) {
     return shard.still_alive(record, now);
   }
   record.hold(now + kSharedWaitMax);

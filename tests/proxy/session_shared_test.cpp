@@ -95,6 +95,17 @@ HF_TEST(a_client_that_left_while_it_waited_holds_nothing_for_long) {
   HF_CHECK(t.drop());
 }
 
+// Or no probe would ever find the session idle again.
+HF_TEST(nor_is_a_client_that_left_while_it_waited_a_sign_of_life_to_a_later_probe) {
+  Idle t;
+  HF_CHECK(t.probe());
+  HF_CHECK(!t.begin(kFirst));
+  t.clock.advance(kSharedWaitMax);
+  HF_CHECK(!t.probe());  // it may be about to look again
+  t.clock.advance(Millis{10'000});
+  HF_CHECK(t.probe());
+}
+
 HF_TEST(who_waits_makes_the_next_probe_find_it_alive) {
   Idle t;
   HF_CHECK(t.probe());
@@ -186,6 +197,7 @@ int main() {
       HF_UNIT(a_drop_in_time_ends_the_session_and_tells_who_waits),
       HF_UNIT(without_a_decision_requests_go_on_and_a_late_drop_spares_who_has_waited),
       HF_UNIT(a_client_that_left_while_it_waited_holds_nothing_for_long),
+      HF_UNIT(nor_is_a_client_that_left_while_it_waited_a_sign_of_life_to_a_later_probe),
       HF_UNIT(who_waits_makes_the_next_probe_find_it_alive),
       HF_UNIT(what_another_holder_told_moves_the_clock_forward_only),
       HF_UNIT(another_users_record_changes_nothing),
