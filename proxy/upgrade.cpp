@@ -59,9 +59,16 @@ void Upgrade::start(Waiter done) {
 bool Upgrade::spawn() {
   Result<std::pair<UniqueFd, UniqueFd>> pair = make_framed_channel();
   if (!pair) return fail(pair.error().message);
+  // A signal that met our handlers in the child would be told to us, and lost to it.
+  sigset_t all;
+  sigset_t ours;
+  (void)::sigfillset(&all);
+  (void)::sigprocmask(SIG_BLOCK, &all, &ours);  // ignoring: fails only for what is no mask
   const pid_t pid = ::fork();
-  if (pid < 0) return fail(std::string("fork: ") + std::strerror(errno));
-  if (pid == 0) become(pair->second.get());
+  const int error = errno;
+  if (pid == 0) become(pair->second.get(), ours);
+  (void)::sigprocmask(SIG_SETMASK, &ours, nullptr);  // ignoring: as above
+  if (pid < 0) return fail(std::string("fork: ") + std::strerror(error));
   pid_ = pid;
   channel_ = std::move(pair->first);
   channel_event_ = make_event(base_, channel_.get(), EV_READ | EV_PERSIST, on_channel_c, this);
@@ -71,10 +78,11 @@ bool Upgrade::spawn() {
 
 // In the child. Only the channel goes with it: a lock, a listener or the connection of whoever
 // waits for an answer would outlive us in a process that does not know of it.
-void Upgrade::become(int channel) const {
-  // The loop's handlers write into a pipe the parent reads.
+void Upgrade::become(int channel, const sigset_t &mask) const {
+  // The loop's handlers write into a pipe the parent reads; what has come since the fork counts.
   for (const int signal : {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH, SIGCHLD})
     (void)std::signal(signal, SIG_DFL);
+  (void)::sigprocmask(SIG_SETMASK, &mask, nullptr);  // ignoring: a mask of ours
   // Where we were started without a stdin the pair may have its number, and there it says nothing.
   const int passed_on = ::fcntl(channel, F_DUPFD, STDERR_FILENO + 1);
   const std::array keep{passed_on};

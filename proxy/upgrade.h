@@ -10,6 +10,7 @@
 
 #include <sys/types.h>
 
+#include <csignal>
 #include <functional>
 #include <string>
 #include <vector>
@@ -79,7 +80,7 @@ class Upgrade {
   enum class State { idle, starting, handing, undoing, done };
 
   bool spawn();
-  [[noreturn]] void become(int channel) const;
+  [[noreturn]] void become(int channel, const sigset_t &mask) const;
   void on_channel();
   bool on_message(const UpgradeMessage &message);
   bool give_listeners(int64_t version);
