@@ -183,14 +183,15 @@ std::unique_ptr<UnansweredRequest> Worker::take_request() {
   if (spare_requests_.empty()) return std::make_unique<UnansweredRequest>();
   std::unique_ptr<UnansweredRequest> request = std::move(spare_requests_.back());
   spare_requests_.pop_back();
-  request->reset();
   return request;
 }
 
 void Worker::give_request(std::unique_ptr<UnansweredRequest> request) {
-  if (request && spare_requests_.size() < kSpareRequestsMax &&
-      request->room_bytes() <= kSpareRoomBytesMax)
-    spare_requests_.push_back(std::move(request));
+  if (!request || spare_requests_.size() >= kSpareRequestsMax ||
+      request->room_bytes() > kSpareRoomBytesMax)
+    return;
+  request->reset();  // now: a body that waited would be kept for nobody
+  spare_requests_.push_back(std::move(request));
 }
 
 BackendPool &Worker::pool(BackendId backend) {
