@@ -105,8 +105,9 @@ void SessionLink::close(std::string_view why) {
   channel_->close(false);
 }
 
+// Told to people last: who reads that sessiond is away finds the rules for it in force.
 void SessionLink::on_closed(UnixChannel &, const Error &why) {
-  if (state_ != State::closing) complain(why.message);
+  const bool explained = state_ == State::closing;
   channel_.reset();
   (void)event_del(tick_timer_.get());  // ignoring: deleting cannot fail here
   state_ = State::down;
@@ -115,6 +116,7 @@ void SessionLink::on_closed(UnixChannel &, const Error &why) {
   snapshot_wanted_ = false;
   kept_.clear();
   if (std::exchange(welcomed_, false)) handler_.on_link_down();
+  if (!explained) complain(why.message);
   if (stopping_) return handler_.on_stopped();
   retry_later();
 }

@@ -67,7 +67,7 @@ HF_TEST(the_stream_of_a_vanished_client_ends_and_its_persistent_session_stays) {
   (void)pair.proxy().wait_for_line("kind=get reason=client_vanished", kPatience);
   HF_CHECK(clock.now() - cut >= seconds{1});
   HF_CHECK(eventually([&] { return backend_streams(pair) == 0; }));
-  HF_EQ(pair.sessions_count(), 1U);
+  pair.wait_sessions(1);
   // The client is back, on another connection.
   hosts->mend();
   SseClient again = far_get(client);
@@ -110,7 +110,7 @@ HF_TEST(keepalive_finds_who_vanished_from_a_silent_stream) {
   HF_CHECK(stream.streaming());
   hosts->cut();
   (void)pair.proxy().wait_for_line("kind=get reason=client_vanished", kPatience);
-  HF_EQ(pair.sessions_count(), 1U);
+  pair.wait_sessions(1);
   hosts->mend();
 }
 

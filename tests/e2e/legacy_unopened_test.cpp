@@ -110,7 +110,7 @@ HF_TEST(a_client_that_only_reconnects_costs_no_session_no_slot_and_no_backend) {
     HF_CHECK(zombie.stream().next_frame().comment);  // it is kept alive like any other
   }
   HF_EQ(sessions_ever(pair), 1U);
-  HF_EQ(pair.sessions_count(), 1U);
+  pair.wait_sessions(1);
   HF_EQ(tool_text(first.call("echo", R"({"message":"mine"})")), "mine");
 }
 

@@ -112,6 +112,7 @@ HF_TEST(told_to_stop_it_calls_an_upgrade_off_and_told_so_it_starts_none) {
       {program("holdfast-proxy"), {"-c", r.pair.proxy_conf_path(), "-s", "upgrade"}, {}, {}});
   const std::string line = r.pair.proxy().wait_for_line("event=upgrade_started");
   const SseClient slow = r.client.stream_post(tool_call("9", "slow", R"({"steps":10000})"));
+  HF_CHECK(eventually([&] { return r.pair.backend().state()["exchanges"] == 1; }));
   r.pair.proxy().signal(SIGQUIT);
   HF_EQ(first.wait_exit(), kRefused);
   HF_CHECK(first.err().find("told to stop") != std::string::npos);
