@@ -8,7 +8,7 @@ using namespace holdfast::test;
 
 namespace {
 
-constexpr Millis kLimit{300};
+constexpr Millis kLimit{600};
 
 PairOptions with(std::string sessiond) {
   PairOptions options;
@@ -26,7 +26,7 @@ MonoTime now() { return SystemClock().now(); }
 }  // namespace
 
 HF_TEST(an_orphan_ends_after_its_own_timeout_and_one_with_a_stream_does_not) {
-  Pair pair(with("orphan_timeout 300ms;"));
+  Pair pair(with("orphan_timeout 600ms;"));
   StreamableClient orphan(pair.proxy_port());
   StreamableClient held(pair.proxy_port());
   held.open();
@@ -43,7 +43,7 @@ HF_TEST(an_orphan_ends_after_its_own_timeout_and_one_with_a_stream_does_not) {
 }
 
 HF_TEST(any_request_even_a_ping_says_that_a_session_is_no_orphan) {
-  Pair pair(with("orphan_timeout 300ms;"));
+  Pair pair(with("orphan_timeout 600ms;"));
   StreamableClient client(pair.proxy_port());
   StreamableClient other(pair.proxy_port());
   other.open();
@@ -57,7 +57,7 @@ HF_TEST(any_request_even_a_ping_says_that_a_session_is_no_orphan) {
 }
 
 HF_TEST(a_session_that_never_asked_for_anything_ends_early) {
-  Pair pair(with("persistent_mode off; unused_timeout 300ms;"));
+  Pair pair(with("persistent_mode off; unused_timeout 600ms;"));
   StreamableClient unused(pair.proxy_port());
   StreamableClient used(pair.proxy_port());
   used.open();

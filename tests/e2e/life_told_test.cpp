@@ -65,7 +65,7 @@ HF_TEST(the_header_can_be_switched_off) {
 }
 
 HF_TEST(a_client_is_told_why_its_session_is_over) {
-  const Pair pair(with("session_timeout 200ms; session_cleanup_interval 50ms; max_sessions 9;"));
+  const Pair pair(with("session_timeout 600ms; session_cleanup_interval 50ms; max_sessions 9;"));
   StreamableClient expired = user(pair, "a");
   expired.open();
   HF_CHECK(expired.get().wait_end() == BodyEnd::framed);

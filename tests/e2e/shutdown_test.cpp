@@ -140,6 +140,7 @@ HF_TEST(sigquit_is_bounded_by_worker_shutdown_timeout) {
   client.open();
   SseClient stream = client.get();
   SseClient call = client.stream_post(tool_call("1", "slow", R"({"steps":10000})"));
+  HF_CHECK(eventually([&] { return pair.backend().state()["exchanges"] == 1; }));
   pair.proxy().signal(SIGQUIT);
   HF_EQ(pair.proxy().wait_exit(), kOk);
   (void)stream.wait_end();
@@ -153,6 +154,7 @@ HF_TEST(drain_exits_within_worker_shutdown_timeout_whatever_still_runs) {
   StreamableClient client(pair.proxy_port());
   client.open();
   SseClient call = client.stream_post(tool_call("1", "slow", R"({"steps":10000})"));
+  HF_CHECK(eventually([&] { return pair.backend().state()["exchanges"] == 1; }));
   HF_EQ(pair.ctl({"drain", "--wait", "10s"}).exit, kOk);
   HF_EQ(pair.proxy().wait_exit(), kOk);
   (void)call.wait_end();

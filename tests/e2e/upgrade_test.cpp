@@ -129,7 +129,7 @@ HF_TEST(under_load_nothing_is_refused_reset_or_lost_and_the_old_one_ends) {
 
 HF_TEST(a_stream_goes_on_through_the_old_one_until_worker_shutdown_timeout_ends_it_properly) {
   PairOptions options;
-  options.proxy_main = "worker_shutdown_timeout 400ms;";
+  options.proxy_main = "worker_shutdown_timeout 1500ms;";
   Pair pair(options);
   StreamableClient client(pair.proxy_port());
   client.open();
