@@ -194,7 +194,7 @@ HF_TEST(close_with_flush_gives_up_on_a_peer_that_does_not_read) {
 }
 
 HF_TEST(half_a_line_has_a_deadline_that_further_bytes_do_not_extend) {
-  Rig rig({1024, 1024, 100ms});
+  Rig rig({1 << 20, 1024, 100ms});  // the line's own bound is far
   rig.say("whole\nha");
   HF_CHECK(rig.loop.run_until([&] { return rig.lines.size() == 1; }));
   const auto start = std::chrono::steady_clock::now();
@@ -203,6 +203,7 @@ HF_TEST(half_a_line_has_a_deadline_that_further_bytes_do_not_extend) {
     return !rig.closes.empty();
   }));
   HF_EQ(rig.closes[0].code, Errc::limit);
+  HF_EQ(rig.closes[0].message, "half a line for 100 ms");
   HF_CHECK(std::chrono::steady_clock::now() - start < 5s);
 }
 

@@ -172,15 +172,27 @@ HF_TEST(limits_and_refusals_are_metrics_with_their_reasons) {
   }
 }
 
+// Whatever the backend makes of it.
 HF_TEST(a_batched_initialize_begins_no_session) {
-  Pair pair(with("max_sessions 1;"));
+  ScriptedBackend backend([](Peer &peer) {
+    for (std::string request = peer.read_request(); !request.empty();
+         request = peer.read_request()) {
+      peer.answer(200, "application/json", R"({"jsonrpc":"2.0","id":0,"result":{}})",
+                  "Mcp-Session-Id: from-the-backend\r\n");
+    }
+  });
+  PairOptions options = with("max_sessions 1;");
+  options.backend_port = backend.port();
+  Pair pair(options);
   for (int i = 0; i < 3; ++i) {
     const Response response =
         fetch(pair.proxy_port(), mcp_post("/mcp", "[" + rpc("initialize", "0", "{}") + "]"));
+    HF_EQ(response.status, 200);
     HF_CHECK(!response.header("Mcp-Session-Id"));
   }
   HF_EQ(pair.sessions_count(), 0U);
-  user(pair, "a").open();
+  HF_EQ(user(pair, "a").initialize().status, 200);
+  HF_EQ(backend.failure(), "");
 }
 
 HF_TEST(a_policys_cap_counts_its_own_in_addition) {

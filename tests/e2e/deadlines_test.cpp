@@ -27,6 +27,15 @@ const std::string kPost =
     "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: 8000000\r\n"
     "\r\n";
 
+// A byte at a time, each well within any limit on silence.
+void drip_until_answered(Connection &client) {
+  const Deadline deadline(kSoon);
+  while (!client.readable(Millis{50})) {
+    HF_CHECK(!deadline.over());
+    client.send("x");
+  }
+}
+
 int status_of(Connection &client) {
   ResponseReader reader(client);
   const std::optional<ResponseHead> head = reader.read_head();
@@ -73,7 +82,7 @@ HF_TEST(a_head_that_does_not_end_in_time_is_408_however_steadily_it_drips) {
   const Pair pair(quiet("client_header_timeout 400ms;"));
   Connection client = Connection::tcp(pair.proxy_port());
   client.send("GET / HTTP/1.1\r\nHost: localhost\r\nX: ");
-  while (!client.readable(Millis{50})) client.send("x");  // each byte well within the limit
+  drip_until_answered(client);
   HF_EQ(status_of(client), 408);
   HF_CHECK(client.wait_end() == PeerEnd::fin);
 }
@@ -98,7 +107,7 @@ HF_TEST(a_body_that_takes_too_long_is_408_however_steadily_it_drips) {
   const Pair pair(options);
   Connection client = Connection::tcp(pair.proxy_port());
   client.send(kPost);
-  while (!client.readable(Millis{50})) client.send("x");
+  drip_until_answered(client);
   HF_EQ(status_of(client), 408);
   HF_EQ(backend.failure(), "");
 }

@@ -2,6 +2,7 @@
 // connection, nothing behind it is executed, and no backend ever sees what was refused; what is
 // accepted is written anew with one framing and one Host (RFC 9112, RFC 9110).
 #include <algorithm>
+#include <atomic>
 
 #include "tests/support/hf_test.h"
 #include "tests/support/pair.h"
@@ -277,7 +278,7 @@ HF_TEST(malformed_and_ambiguous_fields_are_refused) { check_refusals(kFields); }
 
 HF_TEST(ambiguous_framing_is_refused) { check_refusals(kFraming); }
 
-// Once held back until its message is understood, once streamed: the backend never sees it whole.
+// Read as JSON and not: what comes whole is refused before a backend hears of it.
 HF_TEST(malformed_chunks_are_refused_and_never_complete_a_request) {
   std::vector<Refusal> refusals;
   for (const char *type : {"application/json", "text/plain"}) {
@@ -288,6 +289,32 @@ HF_TEST(malformed_chunks_are_refused_and_never_complete_a_request) {
     }
   }
   check_refusals(refusals);
+}
+
+// The backend has the beginning when the rest turns out to be malformed: it never gets an end.
+HF_TEST(a_request_that_turns_out_malformed_is_never_completed) {
+  std::atomic<size_t> begun = 0;
+  ScriptedBackend backend([&begun](Peer &peer) {
+    if (!peer.wait_bytes("\r\n\r\n2\r\n{}\r\n")) return;
+    ++begun;
+    HF_CHECK(peer.wait_closed());
+    HF_CHECK(peer.seen().ends_with("\r\n\r\n2\r\n{}\r\n"));
+  });
+  const Pair pair = front_of(backend);
+  std::string wrong;
+  for (const Refusal &chunk : kChunks) {
+    const size_t before = begun;
+    Connection client = Connection::tcp(pair.proxy_port());
+    client.send(post("Content-Type: text/plain\r\nTransfer-Encoding: chunked\r\n", "2\r\n{}\r\n"));
+    HF_CHECK(eventually([&] { return begun == before + 1; }));
+    client.send(chunk.bytes + std::string(kSmuggled));
+    ResponseReader reader(client);
+    const std::optional<ResponseHead> head = reader.read_head();
+    if (!head || head->status != chunk.status) wrong += std::string(chunk.name) + "\n";
+  }
+  HF_EQ(wrong, "");
+  HF_EQ(backend.requests().size(), 0U);
+  HF_EQ(backend.failure(), "");
 }
 
 HF_TEST(what_is_forwarded_is_written_anew) {
@@ -350,6 +377,7 @@ int main() {
       HF_UNIT(malformed_and_ambiguous_fields_are_refused),
       HF_UNIT(ambiguous_framing_is_refused),
       HF_UNIT(malformed_chunks_are_refused_and_never_complete_a_request),
+      HF_UNIT(a_request_that_turns_out_malformed_is_never_completed),
       HF_UNIT(what_is_forwarded_is_written_anew),
       HF_UNIT(pipelined_requests_are_answered_one_by_one_and_in_order),
   };

@@ -580,6 +580,10 @@ HF_TEST(a_full_queue_is_replaced_by_a_fresh_snapshot_and_answers_are_kept) {
     if (++sent % 1000 == 0) t.loop.turn();
     HF_CHECK(sent < 1'000'000);
   }
+  // What the queue holds, and what the kernel took before.
+  const size_t line_bytes = link::encode(link::Closed{kId, 1, StreamReason::complete, 0, 0}).size();
+  HF_CHECK(sent * line_bytes > kLinkQueueBytesMax / 2);
+  HF_CHECK(sent * line_bytes < kLinkQueueBytesMax + (size_t{1} << 20));
   HF_CHECK(!t.link->send(link::Opened{kId, 2, StreamKind::get}));
   HF_CHECK(!t.link->send(link::Admit{}));
   HF_CHECK(!t.link->send(link::Released{"gone", ReleaseReason::client_gone}));
@@ -591,6 +595,7 @@ HF_TEST(a_full_queue_is_replaced_by_a_fresh_snapshot_and_answers_are_kept) {
   t.sessiond.read(true);
   HF_CHECK(t.wait_for<link::SnapshotEnd>(2));
   HF_EQ(t.owner.ready, ready_before + 1);
+  HF_EQ(t.sessiond.all<link::SnapshotBegin>().size(), size_t{2});  // the first, and one for all
   HF_EQ(t.sessiond.all<link::Closed>().size(), sent);
   HF_CHECK(!t.sessiond.has<link::Opened>());
   HF_EQ(t.sessiond.all<link::Released>().size(), size_t{1});
