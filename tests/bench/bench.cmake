@@ -26,7 +26,7 @@ if(HOLDFAST_TESTS AND NOT HOLDFAST_SANITIZE AND TARGET hf_test_support)
   target_link_libraries(hf_bench_samples PUBLIC holdfast_flags)
   foreach(name yardstick bounded)
     hf_test(bench_${name}_test bench/${name}_test.cpp OPTIMISED LINK hf_bench_samples hf_test_support LABEL bench
-            TIMEOUT 300)
+            TIMEOUT 900)
     set_target_properties(bench_${name}_test PROPERTIES EXCLUDE_FROM_ALL ON)
     set_tests_properties(bench_${name}_test PROPERTIES FIXTURES_REQUIRED bench_tools RUN_SERIAL ON)
     add_dependencies(bench_tools bench_${name}_test)

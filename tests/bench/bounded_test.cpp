@@ -1,8 +1,12 @@
-// What Holdfast holds on to, measured from outside: memory and descriptors of the proxy's processes
-// after many connections, per idle stream and connection, and per peer that does not read.
+// What Holdfast holds on to and how long it takes, measured from outside: memory and descriptors of
+// both daemons after many sessions, memory per idle stream and connection and per peer that does
+// not read, and the time events and requests take beside thousands of slow clients.
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <atomic>
 #include <list>
+#include <thread>
 
 #include "tests/bench/tools/process_sample.h"
 #include "tests/bench/yardstick.h"
@@ -26,9 +30,89 @@ PairOptions options_for(uint16_t backend_port) {
   return options;
 }
 
-ProcSample sample(Pair &pair) {
-  return holdfast::bench::sample_processes({pair.proxy().pid()}, true);
+ProcSample sample(Process &daemon) {
+  return holdfast::bench::sample_processes({daemon.pid()}, true);
 }
+ProcSample sample(Pair &pair) { return sample(pair.proxy()); }
+
+// Whole sessions, each on a connection of its own: initialize, two messages, DELETE. In portions
+// that a run of the load generator ends in time.
+void churn(Pair &pair, size_t sessions_count) {
+  constexpr size_t kPortion = 100'000;
+  for (size_t done = 0; done < sessions_count; done += kPortion) {
+    const std::string portion = std::to_string(std::min(kPortion, sessions_count - done));
+    const Json result = run_load(pair.proxy_port(), {"churn", "--conns", "16", "--sources", "8",
+                                                     "--sessions", portion, "--warmup", "0.1"});
+    HF_EQ(result["error_kinds"].text(), "none");
+  }
+}
+
+// At most 20 descriptors and 1 MiB more than before, in either daemon.
+void check_flat_over(Pair &pair, size_t sessions_count) {
+  const std::pair<const char *, Process *> daemons[] = {{"holdfast-proxy", &pair.proxy()},
+                                                        {"holdfast-sessiond", &pair.sessiond()}};
+  std::vector<ProcSample> before;
+  for (const auto &[name, daemon] : daemons) before.push_back(sample(*daemon));
+  churn(pair, sessions_count);
+  // But for those the load generator left in the middle.
+  HF_CHECK(eventually([&] { return pair.sessions_count() < 1000; }));
+  for (size_t i = 0; i < before.size(); ++i) {
+    const auto &[name, daemon] = daemons[i];
+    HF_CHECK(eventually([&] { return sample(*daemon).files <= before[i].files + 20; }));
+    const double grown_kib = sample(*daemon).rss_kib - before[i].rss_kib;
+    if (grown_kib > 1024)
+      HF_FAIL(std::string(name) + " grew by " + std::to_string(grown_kib) + " KiB");
+  }
+}
+
+void allow_many_descriptors() {
+  rlimit limit{};
+  HF_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  limit.rlim_cur = limit.rlim_max;
+  HF_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+// Clients that say nothing, stop inside a head or a body, or go on a byte at a time.
+class SlowClients {
+ public:
+  SlowClients(uint16_t port, size_t count) {
+    for (size_t i = 0; i < count; ++i) {
+      clients_.push_back(Connection::tcp(port));
+      clients_.back().send(kBegun[i % kBegun.size()]);
+    }
+    drip_ = std::thread([this] {
+      while (!over_.wait(Millis{100})) {
+        for (size_t i = 0; i < clients_.size(); ++i) {
+          if (i % kBegun.size() >= kDrippingFrom) (void)clients_[i].send_some("x");
+        }
+      }
+    });
+  }
+  ~SlowClients() {
+    over_.open();
+    drip_.join();
+  }
+  SlowClients(const SlowClients &) = delete;
+  SlowClients &operator=(const SlowClients &) = delete;
+
+  // Nobody was sent away.
+  bool all_open() const {
+    return std::none_of(clients_.begin(), clients_.end(),
+                        [](const Connection &c) { return c.readable(Millis{0}); });
+  }
+
+ private:
+  static constexpr std::string_view kHead = "GET / HTTP/1.1\r\nHost: localhost\r\nX: ";
+  static constexpr std::string_view kBody =
+      "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+      "Content-Length: 100000\r\n\r\n{\"jsonrpc\":\"2.0\",\"x\":\"";
+  static constexpr std::array<std::string_view, 5> kBegun{"", kHead, kBody, kHead, kBody};
+  static constexpr size_t kDrippingFrom = 3;
+
+  std::vector<Connection> clients_;
+  Gate over_;
+  std::thread drip_;
+};
 
 std::vector<std::string> with_pid(Pair &pair, std::vector<std::string> args) {
   args.insert(args.end(), {"--pid", std::to_string(pair.proxy().pid())});
@@ -71,19 +155,19 @@ void fill_up(std::list<Connection> &clients, size_t bytes_max) {
 
 }  // namespace
 
-HF_TEST(memory_and_descriptors_stay_flat_over_100000_connections) {
+HF_TEST(memory_and_descriptors_stay_flat_over_100000_sessions) {
   const Mock quick;
   Pair pair(options_for(quick.port()));
-  const auto churn = [&](const char *sessions) {
-    return run_load(pair.proxy_port(), {"churn", "--conns", "16", "--sources", "8", "--sessions",
-                                        sessions, "--warmup", "0.1"});
-  };
-  HF_EQ(churn("20000")["error_kinds"].text(), "none");  // warm: pools and free lists have grown
-  const ProcSample before = sample(pair);
-  HF_EQ(churn("100000")["error_kinds"].text(), "none");
-  HF_CHECK(eventually([&] { return sample(pair).files <= before.files + 20; }));
-  const double grown_kib = sample(pair).rss_kib - before.rss_kib;
-  if (grown_kib > 1024) HF_FAIL("grew by " + std::to_string(grown_kib) + " KiB");
+  churn(pair, 80'000);  // warm: pools have grown, and sessiond remembers as many ends as it may
+  check_flat_over(pair, 100'000);
+}
+
+// What 100,000 sessions may leave behind, ten times as many may not leave ten times.
+HF_TEST(nor_do_they_grow_over_a_million) {
+  const Mock quick;
+  Pair pair(options_for(quick.port()));
+  churn(pair, 100'000);
+  check_flat_over(pair, 1'000'000);
 }
 
 HF_TEST(an_idle_stream_with_its_session_costs_at_most_2100_bytes) {
@@ -175,14 +259,38 @@ HF_TEST(a_backend_that_does_not_read_an_upload_costs_at_most_64_kib_and_disturbs
   over.open();
 }
 
+HF_TEST(an_event_leaves_within_5_ms_at_the_99th_percentile) {
+  const Mock quick({"--rate", "10"});
+  Pair pair(options_for(quick.port()));
+  const Json result = run_load(pair.proxy_port(), {"events", "--streams", "100", "--seconds", "5"});
+  HF_EQ(result["error_kinds"].text(), "none");
+  HF_CHECK(figure(result, "events") > 4000);
+  if (figure(result, "p99_us") > 5000) HF_FAIL(result["p99_us"].dump() + " us");
+}
+
+HF_TEST(two_thousand_slow_clients_delay_nobody) {
+  allow_many_descriptors();
+  const Mock quick;
+  PairOptions options = options_for(quick.port());
+  options.server +=
+      "client_header_timeout 1h; client_body_timeout 1h; client_body_total_timeout 1h;";
+  Pair pair(options);
+  const SlowClients slow(pair.proxy_port(), 2000);
+  check_undisturbed(run_load(pair.proxy_port(), {"call", "--conns", "4", "--seconds", "3"}));
+  HF_CHECK(slow.all_open());
+}
+
 int main() {
   const CMUnitTest tests[] = {
-      HF_UNIT(memory_and_descriptors_stay_flat_over_100000_connections),
+      HF_UNIT(memory_and_descriptors_stay_flat_over_100000_sessions),
+      HF_UNIT(nor_do_they_grow_over_a_million),
       HF_UNIT(an_idle_stream_with_its_session_costs_at_most_2100_bytes),
       HF_UNIT(an_idle_connection_costs_at_most_560_bytes),
       HF_UNIT(a_client_that_does_not_read_its_stream_costs_at_most_64_kib_and_disturbs_nobody),
       HF_UNIT(a_client_that_does_not_read_a_big_answer_costs_at_most_64_kib_and_disturbs_nobody),
       HF_UNIT(a_backend_that_does_not_read_an_upload_costs_at_most_64_kib_and_disturbs_nobody),
+      HF_UNIT(an_event_leaves_within_5_ms_at_the_99th_percentile),
+      HF_UNIT(two_thousand_slow_clients_delay_nobody),
   };
   return HF_RUN(tests);
 }

@@ -2,6 +2,7 @@
 // and what does not.
 #include "tests/support/hf_test.h"
 #include "tests/support/pair.h"
+#include "tests/support/scripted_backend.h"
 
 using namespace holdfast;
 using namespace holdfast::test;
@@ -62,6 +63,35 @@ HF_TEST(an_idle_session_ends_after_its_timeout_and_not_before) {
                                       handle + "\",\"reason\":\"idle_timeout\"}");
   (void)pair.sessiond().wait_for_line(
       "[SessionManager] expired sessions cleaned {\"count\":1,\"persistent\":0}");
+}
+
+// A backend may not let its sessions be deleted, nor end their streams.
+HF_TEST(a_stream_ends_with_its_session_whatever_the_backend_does) {
+  ScriptedBackend backend([](Peer &peer) {
+    for (std::string request = peer.read_request(); !request.empty();
+         request = peer.read_request()) {
+      if (request.starts_with("GET")) {
+        peer.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n");
+        (void)peer.wait_closed();
+        return;
+      }
+      const bool deletes = request.starts_with("DELETE");
+      peer.answer(deletes ? 405 : 200, "application/json",
+                  R"({"jsonrpc":"2.0","id":0,"result":{}})", "Mcp-Session-Id: kept\r\n");
+    }
+  });
+  PairOptions options = expiring();
+  options.backend_port = backend.port();
+  const Pair pair(options);
+  StreamableClient client(pair.proxy_port());
+  HF_EQ(client.initialize().status, 200);
+  const MonoTime opened = now();
+  SseClient stream = client.get();
+  HF_CHECK(stream.streaming());
+  HF_CHECK(stream.wait_end() == BodyEnd::framed);
+  HF_CHECK(now() - opened <= kLatest);
+  check_refusal(client.post(rpc("ping", "1")), 404, -32001, "1");
+  HF_EQ(backend.failure(), "");
 }
 
 HF_TEST(a_legacy_session_expires_with_a_clean_end) {
@@ -181,6 +211,7 @@ HF_TEST(an_open_stream_keeps_a_session_only_where_told_so) {
 int main() {
   const CMUnitTest tests[] = {
       HF_UNIT(an_idle_session_ends_after_its_timeout_and_not_before),
+      HF_UNIT(a_stream_ends_with_its_session_whatever_the_backend_does),
       HF_UNIT(a_legacy_session_expires_with_a_clean_end),
       HF_UNIT(tool_calls_keep_a_session),
       HF_UNIT(ping_and_lists_do_not_keep_a_session),

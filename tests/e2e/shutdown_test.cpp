@@ -12,6 +12,12 @@ using namespace holdfast::test;
 namespace {
 
 constexpr Exit kOk{false, 0};
+// From the death of a serving process to the next one's first answer.
+#ifdef HOLDFAST_SANITIZED
+constexpr Millis kServesAgain{5000};
+#else
+constexpr Millis kServesAgain{1000};
+#endif
 
 bool refused(uint16_t port) {
   try {
@@ -20,6 +26,15 @@ bool refused(uint16_t port) {
     return true;
   }
   return false;
+}
+
+// The serving process below a master; 0 while there is none.
+pid_t child_of(const Process &master) {
+  const std::string pid = std::to_string(master.pid());
+  std::ifstream children("/proc/" + pid + "/task/" + pid + "/children");
+  pid_t child = 0;
+  children >> child;
+  return child;
 }
 
 constexpr const char *kListenParams =
@@ -51,25 +66,28 @@ HF_TEST(sigterm_and_sigint_end_both_at_once) {
   }
 }
 
-HF_TEST(sigquit_lets_a_running_call_finish) {
-  PairOptions options;
-  options.backend_args = {"--answer", "json"};
-  Pair pair(options);
-  StreamableClient client(pair.proxy_port());
-  client.open();
-  Connection connection = Connection::tcp(pair.proxy_port());
-  connection.send(to_text(mcp_post(
-      "/mcp", tool_call("1", "slow", R"({"steps":1,"interval_ms":700})"), client.headers())));
-  HF_CHECK(eventually([&] { return pair.backend().state()["exchanges"] == 1; }));
-  pair.proxy().signal(SIGQUIT);
-  HF_CHECK(eventually([&] { return refused(pair.proxy_port()); }));
-  ResponseReader reader(connection);
-  Response answer;
-  static_cast<ResponseHead &>(answer) = *reader.read_head();
-  while (reader.read_some(answer.body)) {
+// SIGTERM grants what runs a moment, SIGQUIT worker_shutdown_timeout.
+HF_TEST(sigterm_and_sigquit_let_a_running_call_finish) {
+  for (const int number : {SIGTERM, SIGQUIT}) {
+    PairOptions options;
+    options.backend_args = {"--answer", "json"};
+    Pair pair(options);
+    StreamableClient client(pair.proxy_port());
+    client.open();
+    Connection connection = Connection::tcp(pair.proxy_port());
+    connection.send(to_text(mcp_post(
+        "/mcp", tool_call("1", "slow", R"({"steps":1,"interval_ms":700})"), client.headers())));
+    HF_CHECK(eventually([&] { return pair.backend().state()["exchanges"] == 1; }));
+    pair.proxy().signal(number);
+    HF_CHECK(eventually([&] { return refused(pair.proxy_port()); }));
+    ResponseReader reader(connection);
+    Response answer;
+    static_cast<ResponseHead &>(answer) = reader.read_head().value();
+    while (reader.read_some(answer.body)) {
+    }
+    HF_EQ(tool_text(answer_in(answer, "1")), "done after 1 steps");
+    HF_EQ(pair.proxy().wait_exit(), kOk);
   }
-  HF_EQ(tool_text(answer_in(answer, "1")), "done after 1 steps");
-  HF_EQ(pair.proxy().wait_exit(), kOk);
 }
 
 HF_TEST(sigquit_ends_streams_with_a_time_to_come_back_that_differs) {
@@ -217,25 +235,41 @@ HF_TEST(a_killed_serving_process_is_replaced_and_sessions_go_on) {
   StreamableClient client(pair.proxy_port());
   client.open();
   pair.wait_created();
-  const std::string children = "/proc/" + std::to_string(pair.proxy().pid()) + "/task/" +
-                               std::to_string(pair.proxy().pid()) + "/children";
-  std::ifstream in(children);
-  pid_t child = 0;
-  in >> child;
+  const pid_t child = child_of(pair.proxy());
   HF_CHECK(child > 0);
-  const size_t seen = pair.proxy().lines_count();
+  const MonoTime killed = SystemClock().now();
   HF_EQ(::kill(child, SIGKILL), 0);
-  (void)pair.proxy().wait_for_line("event=listening", kSoon, seen);
-  pair.wait_linked();
+  (void)pair.proxy().wait_for_line("event=child_died");
+  // The master listens on: who comes now waits for the next process, and is not refused.
   HF_EQ(tool_text(client.call("echo", R"({"message":"respawned"})")), "respawned");
+  HF_CHECK(SystemClock().now() - killed < kServesAgain);
+  pair.wait_linked();
+  pair.wait_sessions(1);
   pair.proxy().signal(SIGTERM);
   HF_EQ(pair.proxy().wait_exit(), kOk);
+}
+
+HF_TEST(one_that_dies_again_and_again_is_started_ever_later_and_serves_when_it_lives) {
+  Pair pair;
+  pid_t last = 0;
+  size_t deaths = 0;
+  HF_CHECK(!eventually(
+      [&] {
+        const pid_t child = child_of(pair.proxy());
+        if (child <= 0 || child == last || ::kill(child, SIGKILL) != 0) return false;
+        last = child;
+        return ++deaths > 8;  // at 0, 100, 300, 700 and 1500 ms, where the first lived long enough
+      },
+      Millis{1500}));
+  HF_CHECK(deaths >= 3);
+  pair.wait_linked();
+  StreamableClient(pair.proxy_port()).open();
 }
 
 int main() {
   const CMUnitTest tests[] = {
       HF_UNIT(sigterm_and_sigint_end_both_at_once),
-      HF_UNIT(sigquit_lets_a_running_call_finish),
+      HF_UNIT(sigterm_and_sigquit_let_a_running_call_finish),
       HF_UNIT(sigquit_ends_streams_with_a_time_to_come_back_that_differs),
       HF_UNIT(drain_lets_requests_finish_and_the_proxy_leave_its_sessions_behind),
       HF_UNIT(sigquit_is_bounded_by_worker_shutdown_timeout),
@@ -244,6 +278,7 @@ int main() {
       HF_UNIT(s_stop_and_s_quit_work_as_the_signals_do),
       HF_UNIT(a_second_sessiond_on_the_same_sockets_leaves_the_first_alone),
       HF_UNIT(a_killed_serving_process_is_replaced_and_sessions_go_on),
+      HF_UNIT(one_that_dies_again_and_again_is_started_ever_later_and_serves_when_it_lives),
   };
   return HF_RUN(tests);
 }

@@ -51,7 +51,7 @@ if(TARGET holdfast-proxy AND TARGET holdfast-sessiond AND TARGET holdfastctl)
     hf_test(e2e_jwt_test e2e/jwt_test.cpp LINK hf_test_support hf_test_tokens LABEL e2e TIMEOUT 60)
   endif()
   # The data path by its bytes.
-  foreach(name answer_limits backpressure deadlines expect header_check limits one_at_a_time wire_requests wire_responses)
+  foreach(name answer_limits backpressure deadlines expect header_check limits odd_bodies one_at_a_time wire_requests wire_responses)
     e2e(${name})
   endforeach()
   e2e(tls_backend)
