@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Format, style and bug patterns: clang-format, shellcheck, check-layers.sh and clang-tidy.
+# Format, style and bug patterns: clang-format, shellcheck, check-layers.sh, check-promises.sh and
+# clang-tidy.
 #
 #   scripts/lint.sh [--all | --fast] [--fix]
 #
@@ -115,5 +116,6 @@ $fix && "$clang_format" -i "${all_sources[@]}"
 check clang-format "$clang_format" --dry-run -Werror "${all_sources[@]}"
 check shellcheck shellcheck -x "${all_scripts[@]}"
 check check-layers scripts/check-layers.sh
+check check-promises scripts/check-promises.sh
 [[ $tidy == none ]] || check clang-tidy run_tidy
 ((${#failed[@]} == 0)) || die "failed: ${failed[*]}"
