@@ -116,6 +116,7 @@ void BackendConn::send(std::span<const iovec> pieces) {
       if (!stream_.writes_when_readable()) set_write_interest(true);
       return;
     case Output::Status::failed:
+    case Output::Status::host_gone:
       // The backend may have answered before it stopped reading (413 and close): its answer, or the
       // end of the connection, comes by the read event.
       write_broken_ = true;
@@ -239,6 +240,7 @@ void BackendConn::flush() {
       if (user_ != nullptr) user_->on_backend_blocked();
       return;
     case Output::Status::failed:
+    case Output::Status::host_gone:
       set_write_interest(false);
       write_broken_ = true;
       return;

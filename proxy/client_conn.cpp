@@ -1,7 +1,6 @@
 #include "proxy/client_conn.h"
 
 #include <algorithm>
-#include <cerrno>
 
 #include "common/log.h"
 #include "proxy/http/head_writer.h"
@@ -12,9 +11,9 @@ namespace holdfast::proxy {
 namespace {
 
 constexpr timeval kNextTurn{0, 0};
-// TCP has given up: probes or data went unanswered for too long.
-bool tells_of_vanished_host(int sys_errno) {
-  return sys_errno == ETIMEDOUT || sys_errno == EHOSTUNREACH || sys_errno == ENETUNREACH;
+
+StreamReason reason_of_loss(bool host_gone) {
+  return host_gone ? StreamReason::client_vanished : StreamReason::client_closed;
 }
 
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -60,7 +59,7 @@ ClientConn::~ClientConn() {
 
 void ClientConn::on_readable() {
   if (broken_) {
-    close(StreamReason::client_closed);
+    close(reason_of_loss(host_gone_));
     return;
   }
   if (state_ != State::open) {
@@ -88,7 +87,7 @@ void ClientConn::on_readable() {
       return;
     }
     if (got.status == IoStatus::failed) {
-      on_read_failed(got.sys_errno);
+      on_read_failed(got);
       return;
     }
     taken += got.bytes;
@@ -119,12 +118,11 @@ void ClientConn::read_again() {
   (void)event_add(again_event_.get(), &kNextTurn);
 }
 
-void ClientConn::on_read_failed(int sys_errno) {
+void ClientConn::on_read_failed(const IoResult &failed) {
   TlsStream *tls = stream_.tls();
   // A connection that never said a word was a probe.
   if (tls == nullptr || !tls->handshaking() || !tls->heard()) {
-    close(tells_of_vanished_host(sys_errno) ? StreamReason::client_vanished
-                                            : StreamReason::client_closed);
+    close(reason_of_loss(failed.host_gone()));
     return;
   }
   worker_.note_handshake_failure(peer_ip_, *tls);
@@ -302,9 +300,10 @@ void ClientConn::send(std::span<const iovec> pieces) {
                          static_cast<int64_t>(output_.sent_bytes() - before));
   if (status == Output::Status::pending) {
     if (!stream_.writes_when_readable()) set_write_interest(true);
-  } else if (status == Output::Status::failed) {
+  } else if (status != Output::Status::sent) {
     // Told to the exchange from the loop, never from inside its own call.
     broken_ = true;
+    host_gone_ = status == Output::Status::host_gone;
     event_active(read_event_.get(), EV_READ, 0);
   }
 }
@@ -320,8 +319,8 @@ void ClientConn::on_writable() {
   const Output::Status status = output_.flush(stream_);
   worker_.counters().add(Counter::bytes_to_clients,
                          static_cast<int64_t>(output_.sent_bytes() - before));
-  if (status == Output::Status::failed) {
-    close(StreamReason::client_closed);
+  if (status == Output::Status::failed || status == Output::Status::host_gone) {
+    close(reason_of_loss(status == Output::Status::host_gone));
     return;
   }
   if (status == Output::Status::pending) {

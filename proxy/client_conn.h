@@ -101,7 +101,7 @@ class ClientConn final : public WheelTimer::User, public Buried {
   bool is_trusted(const SocketAddress &peer) const;
   void refuse(int status, std::string_view text);
   void start_tls();
-  void on_read_failed(int sys_errno);
+  void on_read_failed(const IoResult &failed);
   void wait_for_more();
   void read_again();
   void adopt_config();
@@ -144,8 +144,9 @@ class ClientConn final : public WheelTimer::User, public Buried {
   bool keep_alive_ : 1 = false;
   bool half_closed_ : 1 = false;
   bool edge_triggered_ : 1 = false;  // its events: nothing is read for now
-  bool broken_ : 1 = false;
-  bool closing_ : 1 = false;  // after the current answer
+  bool broken_ : 1 = false;          // a write failed
+  bool host_gone_ : 1 = false;       // and why
+  bool closing_ : 1 = false;         // after the current answer
   bool head_started_ : 1 = false;
   ReadSize read_size_;
 };

@@ -1,6 +1,7 @@
 // How a read or a write on a connection ended. Values.
 #pragma once
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 
@@ -17,6 +18,11 @@ struct IoResult {
   IoStatus status = IoStatus::ok;
   size_t bytes = 0;   // with ok
   int sys_errno = 0;  // with failed; 0 where TLS itself is what failed
+
+  // TCP has given up: probes or data went unanswered for too long.
+  bool host_gone() const noexcept {
+    return sys_errno == ETIMEDOUT || sys_errno == EHOSTUNREACH || sys_errno == ENETUNREACH;
+  }
 };
 
 }  // namespace holdfast::proxy

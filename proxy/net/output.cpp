@@ -3,6 +3,13 @@
 #include <utility>
 
 namespace holdfast::proxy {
+namespace {
+
+Output::Status loss(const IoResult &wrote) {
+  return wrote.host_gone() ? Output::Status::host_gone : Output::Status::failed;
+}
+
+}  // namespace
 
 void Output::keep(std::span<const iovec> pieces, size_t skip_bytes) {
   // Sent bytes at the front are given back before growing, so that the buffer stays near its bound.
@@ -35,7 +42,7 @@ Output::Status Output::write(ByteStream &stream, std::span<const iovec> pieces) 
   for (const iovec &piece : pieces) total += piece.iov_len;
   if (total == 0) return Status::sent;
   const IoResult wrote = stream.write(pieces);
-  if (wrote.status == IoStatus::failed) return Status::failed;
+  if (wrote.status == IoStatus::failed) return loss(wrote);
   sent_bytes_ += wrote.bytes;
   if (wrote.bytes == total) return Status::sent;
   keep(pieces, wrote.bytes);
@@ -46,7 +53,7 @@ Output::Status Output::flush(ByteStream &stream) {
   while (unsent_bytes() > 0) {
     const iovec rest{rest_->bytes.data() + rest_->start, unsent_bytes()};
     const IoResult wrote = stream.write({&rest, 1});
-    if (wrote.status == IoStatus::failed) return Status::failed;
+    if (wrote.status == IoStatus::failed) return loss(wrote);
     if (wrote.status == IoStatus::would_block) return Status::pending;
     sent_bytes_ += wrote.bytes;
     rest_->start += wrote.bytes;

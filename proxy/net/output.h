@@ -14,9 +14,10 @@ namespace holdfast::proxy {
 class Output {
  public:
   enum class Status : uint8_t {
-    sent,     // everything is in the kernel
-    pending,  // a rest is kept: call flush() when writable
-    failed    // the connection is broken
+    sent,      // everything is in the kernel
+    pending,   // a rest is kept: call flush() when writable
+    failed,    // the connection is broken
+    host_gone  // the same, because the peer's host no longer answers; told once
   };
 
   // Writes the pieces, after what is already waiting.

@@ -76,11 +76,13 @@ HF_TEST(sessions_streams_and_big_bodies_cross_tls_to_the_backend) {
 
 HF_TEST(connections_are_kept_and_later_ones_resume) {
   const TempDir files;
-  std::atomic<bool> close{false};
-  ScriptedBackend backend([&close](Peer &peer) {
-    while (!close && !peer.read_request().empty()) {
-      const std::string ending = close ? "Connection: close\r\n\r\nhello" : "\r\nhello";
+  std::atomic<int> answered{0};
+  ScriptedBackend backend([&answered](Peer &peer) {
+    while (!peer.read_request().empty()) {
+      const bool last = ++answered == 6;
+      const std::string ending = last ? "Connection: close\r\n\r\nhello" : "\r\nhello";
       (void)peer.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n" + ending);
+      if (last) return;
     }
   });
   const auto tunnel = TlsTunnel::server(backend.port(), authority().issue({"DNS:a.example"}));
@@ -88,9 +90,7 @@ HF_TEST(connections_are_kept_and_later_ones_resume) {
   Connection connection = Connection::tcp(pair.proxy_port());
   for (int i = 0; i < 5; ++i) HF_EQ(exchange(connection, {"GET", "/x", {}, {}}).body, "hello");
   HF_EQ(tunnel->connections_count(), 1u);
-  close = true;
   HF_EQ(exchange(connection, {"GET", "/x", {}, {}}).body, "hello");
-  close = false;
   HF_EQ(exchange(connection, {"GET", "/x", {}, {}}).body, "hello");
   HF_EQ(tunnel->connections_count(), 2u);
   HF_EQ(tunnel->resumed_count(), 1u);

@@ -101,7 +101,7 @@ struct Rig {
   bool wait(const std::function<bool()> &done) { return loop.run_until(done); }
   template <class M>
   bool heard(size_t count = 1) {
-    return wait([this, count] { return sessiond.all<M>().size() >= count; });
+    return wait([this, count] { return sessiond.count<M>() >= count; });
   }
   template <class M>
   bool got(uint32_t worker, size_t count = 1) {

@@ -2,6 +2,7 @@
 // the test tells it to. Lives in the test's own event loop.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <stdexcept>
@@ -55,7 +56,10 @@ class FakeSessiond : private UnixChannel::Handler {
 
   bool connected() const { return channel_ != nullptr; }
   int connections() const { return connections_; }
-  void forget() { heard_.clear(); }
+  void forget() {
+    heard_.clear();
+    counts_ = {};
+  }
   const std::vector<link::ToSessiond> &heard() const { return heard_; }
   template <class M>
   std::vector<M> all() const {
@@ -65,9 +69,14 @@ class FakeSessiond : private UnixChannel::Handler {
     }
     return found;
   }
+  // How many of them, at no cost however many there are.
+  template <class M>
+  size_t count() const {
+    return counts_.at(link::ToSessiond(M{}).index());
+  }
   template <class M>
   bool has() const {
-    return !all<M>().empty();
+    return count<M>() > 0;
   }
 
  private:
@@ -81,6 +90,7 @@ class FakeSessiond : private UnixChannel::Handler {
     auto message = link::decode_to_sessiond(line);
     heard_.push_back(message ? std::move(*message)
                              : link::Bye{"undecodable: " + std::string(line)});
+    ++counts_.at(heard_.back().index());
     if (reply) reply(link::ToSessiond(heard_.back()));
   }
   void on_closed(UnixChannel &, const Error &) override { channel_.reset(); }
@@ -91,6 +101,7 @@ class FakeSessiond : private UnixChannel::Handler {
   std::unique_ptr<UnixListener> listener_;
   std::unique_ptr<UnixChannel> channel_;
   std::vector<link::ToSessiond> heard_;
+  std::array<size_t, std::variant_size_v<link::ToSessiond>> counts_{};
   int connections_ = 0;
 };
 

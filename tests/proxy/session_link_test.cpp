@@ -97,7 +97,7 @@ struct Rig {
   bool wait(const std::function<bool()> &done) { return loop.run_until(done); }
   template <class M>
   bool wait_for(size_t count = 1) {
-    return wait([this, count] { return sessiond.all<M>().size() >= count; });
+    return wait([this, count] { return sessiond.count<M>() >= count; });
   }
   void bind(const std::string &id) {
     registry.bind(

@@ -2,6 +2,9 @@
 // the gather that collects the pieces of one write.
 #include "proxy/net/output.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -168,6 +171,34 @@ HF_TEST(a_reader_that_closes_later_fails_the_flush) {
   HF_EQ(output.flush(pair.stream), Status::failed);
 }
 
+// A listener whose queue is full answers nothing more: TCP gives up what asks it.
+HF_TEST(a_host_that_no_longer_answers_is_told_apart) {
+  const UniqueFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t bytes = sizeof address;
+  auto *const name = reinterpret_cast<sockaddr *>(&address);  // the sockets API
+  HF_EQ(::bind(listener.get(), name, bytes), 0);
+  HF_EQ(::listen(listener.get(), 0), 0);
+  HF_EQ(::getsockname(listener.get(), name, &bytes), 0);
+  const auto dial = [&] {
+    UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    const unsigned limit_ms = 10;
+    HF_EQ(::setsockopt(fd.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, &limit_ms, sizeof limit_ms), 0);
+    (void)::connect(fd.get(), name, bytes);  // ignoring: under way
+    return fd;
+  };
+  const UniqueFd first = dial();  // fills the queue
+  ByteStream waiting(dial());
+  pollfd given_up{waiting.fd(), 0, 0};
+  HF_EQ(::poll(&given_up, 1, 10'000), 1);  // within the second of TCP's first repetition
+  Output output;
+  const iovec all = piece("text");
+  HF_EQ(output.write(waiting, {&all, 1}), Status::host_gone);
+  HF_EQ(output.write(waiting, {&all, 1}), Status::failed);
+}
+
 // ---- Gather ----
 
 HF_TEST(a_gather_keeps_pieces_in_order_and_counts_their_bytes) {
@@ -247,6 +278,7 @@ int main() {
       HF_UNIT(take_gives_exactly_what_the_kernel_has_not),
       HF_UNIT(a_closed_reader_fails_the_write),
       HF_UNIT(a_reader_that_closes_later_fails_the_flush),
+      HF_UNIT(a_host_that_no_longer_answers_is_told_apart),
       HF_UNIT(a_gather_keeps_pieces_in_order_and_counts_their_bytes),
       HF_UNIT(few_bytes_are_packed_into_one_piece_and_many_are_not),
       HF_UNIT(a_reserved_place_is_filled_with_what_follows_it_in_mind),
