@@ -1,6 +1,6 @@
 #include "proxy/mcp/rpc_scanner.h"
 
-#include <span>
+#include <utility>
 
 #include "proxy/mcp/find_either.h"
 
@@ -22,7 +22,7 @@ constexpr std::array<bool, 256> make_scalar_bytes() {
 }
 constexpr std::array<bool, 256> kScalarBytes = make_scalar_bytes();
 
-bool is_scalar_byte(char c) { return kScalarBytes[static_cast<unsigned char>(c)]; }
+bool is_scalar_byte(char c) { return kScalarBytes.data()[static_cast<unsigned char>(c)]; }
 
 }  // namespace
 
@@ -72,36 +72,38 @@ bool RpcScanner::routable() const {
 // --- Lexical level -----------------------------------------------------------------------------
 
 const char *RpcScanner::feed_structure(const char *p, const char *end) {
-  while (p != end) {
+  bool sound = true;
+  while (p != end && sound) {
     const char c = *p++;
     switch (c) {
       case '"':
-        p = on_quote(p, end);
+        p = feed_strings(p, end);
+        sound = lex_ == Lex::structure && state_ != State::unclear;
         break;
       case ' ':
       case '\t':
       case '\n':
       case '\r':
-        continue;
+        break;
       case ':':
-        on_colon();
+        sound = on_colon();
         break;
       case ',':
-        on_comma();
+        sound = on_comma();
         break;
       case '{':
       case '[':
-        on_open(c == '{');
+        sound = on_open(c == '{');
         break;
       case '}':
       case ']':
-        on_close(c == '}');
+        sound = on_close(c == '}');
         break;
       default:
         p = on_scalar(p - 1, end);
+        sound = lex_ == Lex::structure && state_ != State::unclear;
         break;
     }
-    if (lex_ != Lex::structure || state_ == State::unclear) break;
   }
   return p;
 }
@@ -139,7 +141,10 @@ void RpcScanner::on_escaped(char c) {
     return;
   }
   const JsonText::Escape state = text_.feed_escape(c);
-  if (state == JsonText::Escape::bad) return fail();
+  if (state == JsonText::Escape::bad) {
+    (void)fail();
+    return;
+  }
   escaped_ = state == JsonText::Escape::more;
 }
 
@@ -157,7 +162,10 @@ void RpcScanner::end_capture() {
   const bool string = lex_ == Lex::string;
   lex_ = Lex::structure;
   capture_ = Member::none;
-  if (member == Member::key) return on_key(text_.finish());
+  if (member == Member::key) {
+    (void)on_key(text_.finish());  // ignoring: state() says so
+    return;
+  }
   if (keeps_token(member)) {
     if (string) text_.append("\"");
     return on_token(member, text_.raw(), text_.cut());
@@ -170,60 +178,74 @@ void RpcScanner::end_capture() {
 
 // --- Structure ---------------------------------------------------------------------------------
 
-// Reads a string from behind its opening quote. One that is here whole and without escapes, as
-// nearly all are, is taken at once: it need not be copied to be understood. Any other is begun, and
-// feed_string() goes on where this has stopped.
-[[gnu::always_inline]] inline const char *RpcScanner::on_quote(const char *p, const char *end) {
-  Member member = Member::none;
-  if (expect_ == Expect::key || expect_ == Expect::key_or_close) {
-    if (depth_ == visited_depth_) member = Member::key;
-    expect_ = Expect::colon;
-  } else if (expects_value() && !expects_message()) {
-    member = take_pending();
-    if (!keeps_text(member) && !keeps_token(member)) member = Member::none;
-    expect_ = Expect::comma_or_close;
-  } else {
-    fail();
+// Reads strings from behind the first one's opening quote, with the colons and commas that stand
+// right between them, as they do wherever no blanks were written. A string that is here whole and
+// without escapes, as nearly all are, is taken at once: it need not be copied to be understood. Any
+// other is begun, and feed_string() goes on where this has stopped.
+[[gnu::always_inline]] inline const char *RpcScanner::feed_strings(const char *p, const char *end) {
+  bool key = expect_ == Expect::key || expect_ == Expect::key_or_close;
+  if (!key && (!expects_value() || expects_message())) {
+    (void)fail();
     return p;
   }
-  const char *const special = find_either(p, end, '"', '\\');
-  const std::string_view plain{p, static_cast<size_t>(special - p)};
-  if (special != end && *special == '"') {
-    p = special + 1;
-    if (member != Member::none) on_plain(member, plain);
-    if (expect_ == Expect::colon && p != end && *p == ':') {  // no writer puts blanks there
-      expect_ = Expect::value;
-      ++p;
+  for (;;) {
+    Member member = Member::none;
+    if (key) {
+      if (depth_ == visited_depth_) member = Member::key;
+      expect_ = Expect::colon;
+    } else {
+      member = take_pending();
+      if (!keeps_text(member) && !keeps_token(member)) member = Member::none;
+      expect_ = Expect::comma_or_close;
     }
-    return p;
+    const char *const special = find_either(p, end, '"', '\\');
+    const std::string_view plain{p, static_cast<size_t>(special - p)};
+    if (special == end || *special != '"') {
+      begin_string(member, plain);
+      return special;
+    }
+    p = special + 1;
+    if (member != Member::none && !on_plain(member, plain)) return p;
+    if (p == end || *p != (key ? ':' : ',')) return p;
+    key = !key && in_object_;
+    expect_ = key ? Expect::key : Expect::value;
+    if (++p == end || *p != '"') return p;
+    ++p;
   }
+}
+
+void RpcScanner::begin_string(Member member, std::string_view plain) {
   lex_ = Lex::string;
   capture_ = member;
   text_.clear();
   if (is_compared(member)) text_.compare_with(expected_);
   if (keeps_token(member)) text_.append("\"");
   if (member != Member::none) text_.append(plain);
-  return special;
 }
 
-// Takes a string that needed no unescaping; its quotes stand around it.
-inline void RpcScanner::on_plain(Member member, std::string_view text) {
+// Takes a string that needed no unescaping; its quotes stand around it. False: the document failed.
+inline bool RpcScanner::on_plain(Member member, std::string_view text) {
   if (member == Member::key) return on_key(text);  // no name we know has a byte finish() changes
   if (keeps_token(member)) {
     const std::string_view token{text.data() - 1, text.size() + 2};
-    return on_token(member, token, token.size() > JsonText::kBytesMax);
+    on_token(member, token, token.size() > JsonText::kBytesMax);
+    return true;
   }
   if (is_compared(member)) on_compared(member, text == expected_);
-  if (JsonText::is_plain(text)) return on_text(member, text, false);
+  if (JsonText::is_plain(text)) {
+    on_text(member, text, false);
+    return true;
+  }
   text_.clear();
   text_.append(text);
   on_text(member, text_.finish(), text_.cut());
+  return true;
 }
 
 // Reads a number or word; one that may go on in the next piece is begun, as strings are.
 inline const char *RpcScanner::on_scalar(const char *begin, const char *end) {
   if (!is_scalar_byte(*begin) || !expects_value() || expects_message()) {
-    fail();
+    (void)fail();
     return begin;
   }
   Member member = take_pending();
@@ -243,14 +265,17 @@ inline const char *RpcScanner::on_scalar(const char *begin, const char *end) {
   return p;
 }
 
-inline void RpcScanner::on_open(bool object) {
+inline bool RpcScanner::on_open(bool object) {
   if (!expects_value() || depth_ == kDepthMax) return fail();
   if (!object && batch_ && depth_ == 1) return fail();
   const bool message = object && expects_message();
   if (!object && depth_ == 0) batch_ = true;
   push(object);
   expect_ = object ? Expect::key_or_close : Expect::value_or_close;
-  if (message) return open_message();
+  if (message) {
+    open_message();
+    return true;
+  }
   const Member member = take_pending();
   if (member == Member::id) {
     current().has_id = true;
@@ -258,10 +283,11 @@ inline void RpcScanner::on_open(bool object) {
   } else if (object) {
     enter(member);
   }
+  return true;
 }
 
-inline void RpcScanner::on_close(bool object) {
-  if (depth_ == 0 || in_object() != object) return fail();
+inline bool RpcScanner::on_close(bool object) {
+  if (depth_ == 0 || in_object_ != object) return fail();
   const Expect empty = object ? Expect::key_or_close : Expect::value_or_close;
   if (expect_ != Expect::comma_or_close && expect_ != empty) return fail();
   if (batch_ && depth_ == 1 && expect_ == empty) return fail();
@@ -271,33 +297,46 @@ inline void RpcScanner::on_close(bool object) {
   if (depth_ == 0) {
     expect_ = Expect::end_of_document;
     state_ = State::done;
+  } else {
+    in_object_ = (objects_.data()[(depth_ - 1) / 64] >> (depth_ - 1) % 64 & 1) != 0;
   }
+  return true;
 }
 
-inline void RpcScanner::on_comma() {
+inline bool RpcScanner::on_comma() {
   if (expect_ != Expect::comma_or_close) return fail();
-  expect_ = in_object() ? Expect::key : Expect::value;
+  expect_ = in_object_ ? Expect::key : Expect::value;
+  return true;
 }
 
-inline void RpcScanner::on_colon() {
+inline bool RpcScanner::on_colon() {
   if (expect_ != Expect::colon) return fail();
   expect_ = Expect::value;
+  return true;
 }
 
 inline void RpcScanner::push(bool object) {
   const uint64_t bit = uint64_t{1} << depth_ % 64;
-  uint64_t &word = objects_[depth_ / 64];
+  uint64_t &word = objects_.data()[depth_ / 64];  // depth_ < kDepthMax
   word = object ? word | bit : word & ~bit;
+  in_object_ = object;
   ++depth_;
 }
 
 // --- Meaning -----------------------------------------------------------------------------------
 
-RpcScanner::Member RpcScanner::find_member(Where where, std::string_view name) {
-  struct Row {
-    std::string_view name;
-    Member member;
+template <const auto &kRows>
+RpcScanner::Member RpcScanner::find_row(std::string_view name) {
+  // Unrolled, so that each name is compared as a constant: a few instructions instead of a call.
+  const auto find = [name]<size_t... kAt>(std::index_sequence<kAt...>) {
+    Member found = Member::none;
+    (void)((name == kRows[kAt].name && (found = kRows[kAt].member, true)) || ...);
+    return found;
   };
+  return find(std::make_index_sequence<std::size(kRows)>());
+}
+
+inline RpcScanner::Member RpcScanner::find_member(Where where, std::string_view name) {
   static constexpr Row kMessage[] = {
       {"id", Member::id},         {"method", Member::method}, {"params", Member::params},
       {"result", Member::result}, {"error", Member::error},
@@ -317,21 +356,15 @@ RpcScanner::Member RpcScanner::find_member(Where where, std::string_view name) {
   static constexpr Row kMeta[] = {
       {"io.modelcontextprotocol/protocolVersion", Member::protocol_version},
   };
-  const auto find = [name](std::span<const Row> rows) {
-    for (const Row &row : rows) {
-      if (row.name == name) return row.member;
-    }
-    return Member::none;
-  };
   switch (where) {
     case Where::message:
-      return find(kMessage);
+      return find_row<kMessage>(name);
     case Where::params:
-      return find(kParams);
+      return find_row<kParams>(name);
     case Where::client_info:
-      return find(kClientInfo);
+      return find_row<kClientInfo>(name);
     case Where::meta:
-      return find(kMeta);
+      return find_row<kMeta>(name);
     case Where::outside:
       break;
   }
@@ -371,15 +404,17 @@ inline RpcScanner::Member RpcScanner::take_pending() {
   return member;
 }
 
-inline void RpcScanner::on_key(std::string_view name) {
+// False: a member twice.
+inline bool RpcScanner::on_key(std::string_view name) {
   const Member member = find_member(where_, name);
-  if (member == Member::none) return;
+  if (member == Member::none) return true;
   const uint32_t bit = uint32_t{1} << static_cast<unsigned>(member);
   if ((seen_ & bit) != 0) return fail();
   seen_ |= bit;
   pending_ = member;
   if (member == Member::result) current().has_result = true;
   if (member == Member::error) current().has_error = true;
+  return true;
 }
 
 inline void RpcScanner::on_compared(Member member, bool same) {

@@ -88,6 +88,12 @@ class RpcScanner {
     end_of_document
   };
 
+  struct Row {
+    std::string_view name;
+    Member member;
+  };
+  template <const auto &kRows>
+  static Member find_row(std::string_view name);
   static Member find_member(Where where, std::string_view name);
   static bool keeps_token(Member member);
   static bool keeps_text(Member member);
@@ -96,25 +102,29 @@ class RpcScanner {
   const char *feed_structure(const char *p, const char *end);
   const char *feed_string(const char *p, const char *end);
   const char *feed_scalar(const char *p, const char *end);
-  const char *on_quote(const char *p, const char *end);
+  const char *feed_strings(const char *p, const char *end);
+  void begin_string(Member member, std::string_view plain);
   const char *on_scalar(const char *begin, const char *end);
-  void on_open(bool object);
-  void on_close(bool object);
-  void on_comma();
-  void on_colon();
+  // Those that return bool: false when the document has become unclear.
+  bool on_open(bool object);
+  bool on_close(bool object);
+  bool on_comma();
+  bool on_colon();
   void on_escaped(char c);
-  void on_plain(Member member, std::string_view text);
-  void on_key(std::string_view name);
+  bool on_plain(Member member, std::string_view text);
+  bool on_key(std::string_view name);
   void on_compared(Member member, bool same);
   void on_text(Member member, std::string_view text, bool cut);
   void on_token(Member member, std::string_view token, bool cut);
 
-  void fail() { state_ = State::unclear; }
+  bool fail() {
+    state_ = State::unclear;
+    return false;
+  }
   bool expects_value() const {
     return expect_ == Expect::value || expect_ == Expect::value_or_close;
   }
   bool expects_message() const { return depth_ == 0 || (batch_ && depth_ == 1); }
-  bool in_object() const { return (objects_[(depth_ - 1) / 64] >> (depth_ - 1) % 64 & 1) != 0; }
   Member take_pending();
   void end_capture();
   void push(bool object);
@@ -129,6 +139,7 @@ class RpcScanner {
   uint64_t messages_total_ = 0;
   State state_ = State::more;
   bool batch_ = false;
+  bool in_object_ = false;  // the innermost open container is one; of no meaning outside all
   Lex lex_ = Lex::structure;
   Expect expect_ = Expect::value;
   bool escaped_ = false;  // inside an escape sequence of a string
