@@ -45,7 +45,7 @@ void SseScanner::feed(std::string_view bytes, SseSink &sink) {
         p = feed_field_name(p, end);
         if (p != end && *p == ':') {
           ++p;
-          on_field(sink);
+          on_field(field_name(), sink);
           lex_ = Lex::value_start;
         }
         break;
@@ -102,9 +102,11 @@ const char *SseScanner::feed_line(const char *p, const char *end, SseSink &sink)
   if (lex_ == Lex::value) return stop;  // a comment
   const char *const name_stop = p + std::min<ptrdiff_t>(stop - p, kFieldNameBytesMax + 1);
   const char *const name_end = std::find(p, name_stop, ':');
-  on_name_bytes(view(p, name_end));
-  if (name_end == name_stop) return stop;
-  on_field(sink);
+  if (name_end == name_stop) {
+    on_name_bytes(view(p, name_end));
+    return stop;
+  }
+  on_field(view(p, name_end), sink);
   const char *value = name_end + 1;
   lex_ = value == stop ? Lex::value_start : Lex::value;
   if (value != stop && *value == ' ') ++value;
@@ -135,11 +137,16 @@ SseScanner::Field SseScanner::find_field(std::string_view name) {
   return Field::ignored;
 }
 
+// What has come of the line's field name; empty: of one that is longer than any we know.
+std::string_view SseScanner::field_name() const {
+  if (field_name_size_ > kFieldNameBytesMax) return {};
+  return {field_name_.data(), field_name_size_};
+}
+
 // The line's field name is complete.
-void SseScanner::on_field(SseSink &sink) {
+void SseScanner::on_field(std::string_view name, SseSink &sink) {
   any_field_ = true;
-  if (field_name_size_ <= kFieldNameBytesMax)
-    field_ = find_field({field_name_.data(), field_name_size_});
+  field_ = find_field(name);
   switch (field_) {
     case Field::data:
       if (marks_.has_data) sink.on_sse_data("\n");
@@ -185,7 +192,8 @@ void SseScanner::on_value(std::string_view piece, SseSink &sink) {
 void SseScanner::on_line_end(char c, size_t end, SseSink &sink) {
   cr_pending_ = c == '\r';
   if (lex_ == Lex::line_start) return dispatch(end, sink);
-  if (lex_ == Lex::field_name) on_field(sink);  // a name without a colon has the empty value
+  if (lex_ == Lex::field_name)
+    on_field(field_name(), sink);  // a name without a colon has the empty value
   lex_ = Lex::line_start;
 }
 

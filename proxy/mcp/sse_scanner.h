@@ -67,7 +67,8 @@ class SseScanner {
   const char *feed_value(const char *p, const char *end, SseSink &sink);
   void on_line_start(char c);
   void on_name_bytes(std::string_view bytes);
-  void on_field(SseSink &sink);
+  std::string_view field_name() const;
+  void on_field(std::string_view name, SseSink &sink);
   void on_value(std::string_view piece, SseSink &sink);
   void on_line_end(char c, size_t end, SseSink &sink);
   void dispatch(size_t end, SseSink &sink);
