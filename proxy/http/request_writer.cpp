@@ -18,7 +18,7 @@ class RequestWriter {
   void write() {
     write_request_line();
     for (const Field &field : head_.fields.all()) {
-      if (is_kept(field)) out_.field(field.name, field.value);
+      if (is_kept(field)) out_.field(field);
     }
     write_own_fields();
     overrides_.write(out_);

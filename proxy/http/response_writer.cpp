@@ -64,7 +64,7 @@ class ResponseWriter {
     bool dated = how_.date.empty() || head_.status < 200;
     for (const Field &field : head_.fields.all()) {
       if (!is_kept(field)) continue;
-      out_.field(field.name, field.value);
+      out_.field(field);
       dated = dated || is_date(field);
     }
     if (!dated) out_.field(kDate, how_.date);

@@ -70,7 +70,7 @@ size_t count_of(const std::string &head, std::string_view name) {
 }  // namespace
 
 HF_TEST(values_of_every_length_are_copied_whole) {
-  // Short pieces are copied in overlapping blocks; long ones make the buffer grow.
+  // Short pieces are copied in overlapping blocks; long ones do not fit in the buffer.
   std::string value;
   for (size_t bytes = 0; bytes < 2000; bytes += bytes < 140 ? 1 : 97) {
     while (value.size() < bytes) value += static_cast<char>('!' + value.size() % 93);
