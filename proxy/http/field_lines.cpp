@@ -1,7 +1,5 @@
 #include "proxy/http/field_lines.h"
 
-#include <algorithm>
-
 #include "proxy/http/byte_class.h"
 #include "proxy/http/head_writer.h"
 
@@ -30,12 +28,12 @@ class LineReader {
   // spent.
   HeadError read(Field &field, bool &obs_text) noexcept {
     const char *name = at_;
-    at_ = find_colon(name, name + std::min<ptrdiff_t>(end_ - name, kFieldNameBytesMax + 1));
+    at_ = find_colon(name, end_);
     field.name = {name, static_cast<size_t>(at_ - name)};
     field.id = field_id(field.name);
     // A name found in the table, before a colon, is a token; any other has to be looked at.
     if (at_ == end_ || is_shared_id(field.id)) {
-      const size_t token_bytes = run_of(field.name, kTchar);
+      const size_t token_bytes = run_of(field.name.substr(0, kFieldNameBytesMax + 1), kTchar);
       at_ = name + token_bytes;
       if (token_bytes > kFieldNameBytesMax) return {431, "field name too long"};
       if (token_bytes == 0 || at_ == end_ || *at_ != ':') return name_fault(name);
@@ -83,8 +81,7 @@ bool has_name(const FieldList &fields, const Field &wanted) noexcept {
 
 // REQUIRES: field text without obs-text, so that blanks are all that is left to refuse.
 bool is_session_id(std::string_view value) noexcept {
-  return !value.empty() && value.size() <= kSessionIdBytesMax && value.find(' ') == value.npos &&
-         value.find('\t') == value.npos;
+  return !value.empty() && value.size() <= kSessionIdBytesMax && visible_run(value) == value.size();
 }
 
 // Rules for the fields the proxy interprets.
@@ -112,19 +109,18 @@ HeadError parse_field_lines(std::string_view bytes, FieldSet singletons, FieldLi
                             size_t &section_bytes) noexcept {
   out.clear();
   LineReader reader(bytes);
-  FieldSet seen;
   while (!reader.at_last_line()) {
     Field &field = out.next();
     bool obs_text = false;
     if (const HeadError fault = reader.read(field, obs_text); fault.status != 0) return fault;
     field.hop_by_hop = kConnectionBound.has(field.id);
     if (field.id != FieldId::other) {
-      bool repeated = seen.has(field.id) && (singletons.has(field.id) || is_mcp(field.id));
+      bool repeated =
+          out.find(field.id) != nullptr && (singletons.has(field.id) || is_mcp(field.id));
       if (repeated && is_shared_id(field.id)) repeated = has_name(out, field);
       if (const HeadError fault = check_known(field, obs_text, repeated); fault.status != 0) {
         return fault;
       }
-      seen.add(field.id);
     }
     if (!out.keep()) return {431, "too many fields"};
   }

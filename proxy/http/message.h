@@ -77,10 +77,10 @@ class FieldList {
   }
   // The place of the next field, to be filled in and then kept. There is one even when the list is
   // full, so that the line that is too much is judged before it is counted.
-  Field &next() noexcept { return fields_[count_]; }
+  Field &next() noexcept { return fields_.data()[count_]; }
   bool keep() noexcept {  // false: full
     if (count_ == kFieldsMax) return false;
-    uint8_t &first = first_[static_cast<size_t>(fields_[count_].id)];
+    uint8_t &first = first_.data()[static_cast<size_t>(fields_.data()[count_].id)];
     ++count_;
     if (first == 0) first = count_;
     return true;
@@ -95,8 +95,8 @@ class FieldList {
   std::span<Field> all() noexcept { return {fields_.data(), count_}; }
   // The first field with this id; nullptr when there is none.
   const Field *find(FieldId id) const noexcept {
-    const uint8_t first = first_[static_cast<size_t>(id)];
-    return first == 0 ? nullptr : &fields_[first - 1U];
+    const uint8_t first = first_.data()[static_cast<size_t>(id)];
+    return first == 0 ? nullptr : &fields_.data()[first - 1U];
   }
   // Its value, or an empty view.
   std::string_view value(FieldId id) const noexcept {
