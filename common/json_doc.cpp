@@ -146,11 +146,19 @@ class JsonDoc::Parser {
     return true;
   }
 
+  // 0 to 63; equal keys have equal ones.
+  static unsigned mark(std::string_view key) noexcept {
+    const auto byte = [key](size_t at) { return static_cast<unsigned char>(key.data()[at]); };
+    return key.empty() ? 0 : (key.size() * 7 + byte(0) * 5U + byte(key.size() - 1)) % 64;
+  }
   static bool members_differ(const JsonNode &object) {
     if (object.count > kFewMembers) return many_members_differ(object);
     const JsonNode *at = object.first();
+    uint64_t seen = 0;  // a bit for each key; only keys that share one are compared
     for (uint32_t i = 0; i < object.count; ++i, at = at->next()) {
-      if (object.member(at->key) != at) return false;  // the first of its name is another
+      const uint64_t bit = uint64_t{1} << mark(at->key);
+      if ((seen & bit) != 0 && object.member(at->key) != at) return false;  // not the first one
+      seen |= bit;
     }
     return true;
   }

@@ -1,5 +1,6 @@
 #include "common/json_writer.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -10,6 +11,7 @@ namespace holdfast {
 namespace {
 
 constexpr char kHex[] = "0123456789abcdef";
+constexpr size_t kShortBytes = 48;  // most names and values
 
 }  // namespace
 
@@ -32,10 +34,26 @@ JsonWriter &JsonWriter::close(char bracket) {
 }
 
 JsonWriter &JsonWriter::key(std::string_view name) {
-  text(name);
-  out_ += ':';
+  if (name.size() <= kShortBytes && is_json_plain(name)) {
+    put_short(name, "\":");
+  } else {
+    text(name);
+    out_ += ':';
+  }
   comma_ = false;
   return *this;
+}
+
+// A short plain text in quotes with its comma and what stands behind it: one append for all.
+void JsonWriter::put_short(std::string_view text, std::string_view behind) {
+  std::array<char, kShortBytes + 8> piece;
+  char *at = piece.data();
+  if (comma_) *at++ = ',';
+  *at++ = '"';
+  at = std::copy(text.begin(), text.end(), at);
+  at = std::copy(behind.begin(), behind.end(), at);
+  out_.append(piece.data(), static_cast<size_t>(at - piece.data()));
+  comma_ = true;
 }
 
 // Control characters, DEL and U+0080 to U+009F among them, are escaped: a line stays one line and
@@ -71,9 +89,14 @@ void JsonWriter::append_escaped(std::string_view well_formed) {
 }
 
 JsonWriter &JsonWriter::text(std::string_view value, size_t bytes_max) {
+  const bool plain = value.size() <= bytes_max && is_json_plain(value);
+  if (plain && value.size() <= kShortBytes) {
+    put_short(value, "\"");
+    return *this;
+  }
   separate();
   out_ += '"';
-  if (value.size() <= bytes_max && json_plain_bytes(value) == value.size()) {
+  if (plain) {
     out_ += value;
   } else {
     append_escaped(utf8_prefix(utf8_repaired(value), bytes_max));

@@ -34,6 +34,7 @@ class JsonWriter {
   JsonWriter &close(char bracket);
   void separate();
   void append_escaped(std::string_view well_formed);
+  void put_short(std::string_view text, std::string_view behind);
 
   std::string &out_;
   bool comma_ = false;  // a value stands before, in this object or array

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string_view>
 #include <tuple>
 
 #include "common/limits.h"
@@ -32,13 +33,13 @@ inline constexpr Rule kEntries{.count_max = kActivityPerLineMax};
 // One member: its name on the wire, where it lives, what it must satisfy.
 template <class M, class T>
 struct Field {
-  const char *name;
+  std::string_view name;
   T M::*member;
   Rule rule = kPlain;
 };
 // clang 14 deduces no aggregates by itself.
 template <class M, class T>
-Field(const char *, T M::*, Rule = kPlain) -> Field<M, T>;
+Field(std::string_view, T M::*, Rule = kPlain) -> Field<M, T>;
 // The members of a nested struct stand directly in the message (the record of `snapshot`).
 template <class M, class T>
 struct Inlined {
@@ -49,7 +50,7 @@ Inlined(T M::*) -> Inlined<M, T>;
 
 // kWord<M>: the value of "t". kRows<M>: the members, in the order they are written.
 template <class M>
-inline constexpr const char *kWord = nullptr;
+inline constexpr std::string_view kWord{};
 template <class M>
 inline constexpr std::tuple<> kRows{};
 
@@ -110,7 +111,7 @@ inline constexpr auto kRows<ActivityEntry> = std::tuple{
 
 // proxy → sessiond
 template <>
-inline constexpr const char *kWord<Hello> = "hello";
+inline constexpr std::string_view kWord<Hello> = "hello";
 template <>
 inline constexpr auto kRows<Hello> = std::tuple{
     Field{"v", &Hello::v},
@@ -121,15 +122,15 @@ inline constexpr auto kRows<Hello> = std::tuple{
     Field{"policies", &Hello::policies},
 };
 template <>
-inline constexpr const char *kWord<SnapshotBegin> = "snapshot_begin";
+inline constexpr std::string_view kWord<SnapshotBegin> = "snapshot_begin";
 template <>
-inline constexpr const char *kWord<Snapshot> = "snapshot";
+inline constexpr std::string_view kWord<Snapshot> = "snapshot";
 template <>
 inline constexpr auto kRows<Snapshot> = std::tuple{Inlined{&Snapshot::record}};
 template <>
-inline constexpr const char *kWord<SnapshotEnd> = "snapshot_end";
+inline constexpr std::string_view kWord<SnapshotEnd> = "snapshot_end";
 template <>
-inline constexpr const char *kWord<Admit> = "admit";
+inline constexpr std::string_view kWord<Admit> = "admit";
 template <>
 inline constexpr auto kRows<Admit> = std::tuple{
     Field{"session", &Admit::session, kId},
@@ -141,7 +142,7 @@ inline constexpr auto kRows<Admit> = std::tuple{
     Field{"client_version", &Admit::client_version, kClientText},
 };
 template <>
-inline constexpr const char *kWord<Bound> = "bound";
+inline constexpr std::string_view kWord<Bound> = "bound";
 template <>
 inline constexpr auto kRows<Bound> = std::tuple{
     Field{"session", &Bound::session, kId},
@@ -150,14 +151,14 @@ inline constexpr auto kRows<Bound> = std::tuple{
     Field{"target", &Bound::target, kTarget},
 };
 template <>
-inline constexpr const char *kWord<Released> = "released";
+inline constexpr std::string_view kWord<Released> = "released";
 template <>
 inline constexpr auto kRows<Released> = std::tuple{
     Field{"session", &Released::session, kId},
     Field{"reason", &Released::reason},
 };
 template <>
-inline constexpr const char *kWord<Opened> = "opened";
+inline constexpr std::string_view kWord<Opened> = "opened";
 template <>
 inline constexpr auto kRows<Opened> = std::tuple{
     Field{"session", &Opened::session, kId},
@@ -165,7 +166,7 @@ inline constexpr auto kRows<Opened> = std::tuple{
     Field{"kind", &Opened::kind},
 };
 template <>
-inline constexpr const char *kWord<Closed> = "closed";
+inline constexpr std::string_view kWord<Closed> = "closed";
 template <>
 inline constexpr auto kRows<Closed> = std::tuple{
     Field{"session", &Closed::session, kId}, Field{"stream", &Closed::stream},
@@ -173,12 +174,12 @@ inline constexpr auto kRows<Closed> = std::tuple{
     Field{"bytes", &Closed::bytes},
 };
 template <>
-inline constexpr const char *kWord<Activity> = "activity";
+inline constexpr std::string_view kWord<Activity> = "activity";
 template <>
 inline constexpr auto kRows<Activity> =
     std::tuple{Field{"sessions", &Activity::sessions, kEntries}};
 template <>
-inline constexpr const char *kWord<Alive> = "alive";
+inline constexpr std::string_view kWord<Alive> = "alive";
 template <>
 inline constexpr auto kRows<Alive> = std::tuple{
     Field{"session", &Alive::session, kId}, Field{"idle_ms", &Alive::idle_ms},
@@ -186,7 +187,7 @@ inline constexpr auto kRows<Alive> = std::tuple{
     Field{"used", &Alive::used, kOptional},
 };
 template <>
-inline constexpr const char *kWord<Idle> = "idle";
+inline constexpr std::string_view kWord<Idle> = "idle";
 template <>
 inline constexpr auto kRows<Idle> = std::tuple{
     Field{"session", &Idle::session, kId},
@@ -194,7 +195,7 @@ inline constexpr auto kRows<Idle> = std::tuple{
     Field{"idle_ms", &Idle::idle_ms},
 };
 template <>
-inline constexpr const char *kWord<Ended> = "ended";
+inline constexpr std::string_view kWord<Ended> = "ended";
 template <>
 inline constexpr auto kRows<Ended> = std::tuple{
     Field{"session", &Ended::session, kId},
@@ -202,20 +203,20 @@ inline constexpr auto kRows<Ended> = std::tuple{
     Field{"idle_ms", &Ended::idle_ms},
 };
 template <>
-inline constexpr const char *kWord<Stats> = "stats";
+inline constexpr std::string_view kWord<Stats> = "stats";
 template <>
 inline constexpr auto kRows<Stats> = std::tuple{
     Field{"counters", &Stats::counters},
     Field{"backends", &Stats::backends},
 };
 template <>
-inline constexpr const char *kWord<Obeyed> = "obeyed";
+inline constexpr std::string_view kWord<Obeyed> = "obeyed";
 template <>
 inline constexpr auto kRows<Obeyed> = std::tuple{
     Field{"token", &Obeyed::token},
 };
 template <>
-inline constexpr const char *kWord<Reloaded> = "reloaded";
+inline constexpr std::string_view kWord<Reloaded> = "reloaded";
 template <>
 inline constexpr auto kRows<Reloaded> = std::tuple{
     Field{"token", &Reloaded::token},
@@ -223,23 +224,23 @@ inline constexpr auto kRows<Reloaded> = std::tuple{
     Field{"message", &Reloaded::message, kMessage},
 };
 template <>
-inline constexpr const char *kWord<Pong> = "pong";
+inline constexpr std::string_view kWord<Pong> = "pong";
 template <>
 inline constexpr auto kRows<Pong> = std::tuple{Field{"n", &Pong::n}};
 
 // both ways
 template <>
-inline constexpr const char *kWord<Unsupported> = "unsupported";
+inline constexpr std::string_view kWord<Unsupported> = "unsupported";
 template <>
 inline constexpr auto kRows<Unsupported> = std::tuple{Field{"type", &Unsupported::type}};
 template <>
-inline constexpr const char *kWord<Bye> = "bye";
+inline constexpr std::string_view kWord<Bye> = "bye";
 template <>
 inline constexpr auto kRows<Bye> = std::tuple{Field{"reason", &Bye::reason}};
 
 // sessiond → proxy
 template <>
-inline constexpr const char *kWord<Welcome> = "welcome";
+inline constexpr std::string_view kWord<Welcome> = "welcome";
 template <>
 inline constexpr auto kRows<Welcome> = std::tuple{
     Field{"v", &Welcome::v},
@@ -250,7 +251,7 @@ inline constexpr auto kRows<Welcome> = std::tuple{
     Field{"tombstone_lifetime_ms", &Welcome::tombstone_lifetime_ms, kOptional},
 };
 template <>
-inline constexpr const char *kWord<Policies> = "policies";
+inline constexpr std::string_view kWord<Policies> = "policies";
 template <>
 inline constexpr auto kRows<Policies> = std::tuple{
     Field{"policies", &Policies::policies},
@@ -258,26 +259,26 @@ inline constexpr auto kRows<Policies> = std::tuple{
     Field{"tombstone_lifetime_ms", &Policies::tombstone_lifetime_ms, kOptional},
 };
 template <>
-inline constexpr const char *kWord<RestoredBegin> = "restored_begin";
+inline constexpr std::string_view kWord<RestoredBegin> = "restored_begin";
 template <>
-inline constexpr const char *kWord<Restored> = "restored";
+inline constexpr std::string_view kWord<Restored> = "restored";
 template <>
 inline constexpr auto kRows<Restored> = std::tuple{Inlined{&Restored::record}};
 template <>
-inline constexpr const char *kWord<RestoredEnd> = "restored_end";
+inline constexpr std::string_view kWord<RestoredEnd> = "restored_end";
 template <>
-inline constexpr const char *kWord<Siblings> = "siblings";
+inline constexpr std::string_view kWord<Siblings> = "siblings";
 template <>
 inline constexpr auto kRows<Siblings> = std::tuple{Field{"count", &Siblings::count}};
 template <>
-inline constexpr const char *kWord<Admitted> = "admitted";
+inline constexpr std::string_view kWord<Admitted> = "admitted";
 template <>
 inline constexpr auto kRows<Admitted> = std::tuple{
     Field{"session", &Admitted::session, kId},
     Field{"persistent", &Admitted::persistent},
 };
 template <>
-inline constexpr const char *kWord<Refused> = "refused";
+inline constexpr std::string_view kWord<Refused> = "refused";
 template <>
 inline constexpr auto kRows<Refused> = std::tuple{
     Field{"session", &Refused::session, kId},
@@ -285,7 +286,7 @@ inline constexpr auto kRows<Refused> = std::tuple{
     Field{"retry_after_s", &Refused::retry_after_s},
 };
 template <>
-inline constexpr const char *kWord<Probe> = "probe";
+inline constexpr std::string_view kWord<Probe> = "probe";
 template <>
 inline constexpr auto kRows<Probe> = std::tuple{
     Field{"session", &Probe::session, kId},
@@ -294,11 +295,11 @@ inline constexpr auto kRows<Probe> = std::tuple{
     Field{"reason", &Probe::reason, kOptional},
 };
 template <>
-inline constexpr const char *kWord<Release> = "release";
+inline constexpr std::string_view kWord<Release> = "release";
 template <>
 inline constexpr auto kRows<Release> = std::tuple{Field{"session", &Release::session, kId}};
 template <>
-inline constexpr const char *kWord<DropIfIdle> = "drop_if_idle";
+inline constexpr std::string_view kWord<DropIfIdle> = "drop_if_idle";
 template <>
 inline constexpr auto kRows<DropIfIdle> = std::tuple{
     Field{"session", &DropIfIdle::session, kId},
@@ -307,7 +308,7 @@ inline constexpr auto kRows<DropIfIdle> = std::tuple{
     Field{"keep_backend", &DropIfIdle::keep_backend, kOptional},
 };
 template <>
-inline constexpr const char *kWord<Drop> = "drop";
+inline constexpr std::string_view kWord<Drop> = "drop";
 template <>
 inline constexpr auto kRows<Drop> = std::tuple{
     Field{"session", &Drop::session, kId},
@@ -315,14 +316,14 @@ inline constexpr auto kRows<Drop> = std::tuple{
     Field{"keep_backend", &Drop::keep_backend, kOptional},
 };
 template <>
-inline constexpr const char *kWord<Set> = "set";
+inline constexpr std::string_view kWord<Set> = "set";
 template <>
 inline constexpr auto kRows<Set> = std::tuple{
     Field{"session", &Set::session, kId},
     Field{"persistent", &Set::persistent},
 };
 template <>
-inline constexpr const char *kWord<SetServer> = "set_server";
+inline constexpr std::string_view kWord<SetServer> = "set_server";
 template <>
 inline constexpr auto kRows<SetServer> = std::tuple{
     Field{"server", &SetServer::server, Rule{.bytes_min = 1}},
@@ -330,12 +331,12 @@ inline constexpr auto kRows<SetServer> = std::tuple{
     Field{"weight", &SetServer::weight, kOptional},
 };
 template <>
-inline constexpr const char *kWord<Acknowledged> = "acknowledged";
+inline constexpr std::string_view kWord<Acknowledged> = "acknowledged";
 template <>
 inline constexpr auto kRows<Acknowledged> =
     std::tuple{Field{"session", &Acknowledged::session, kId}};
 template <>
-inline constexpr const char *kWord<Drain> = "drain";
+inline constexpr std::string_view kWord<Drain> = "drain";
 template <>
 inline constexpr auto kRows<Drain> = std::tuple{
     Field{"on", &Drain::on},
@@ -343,11 +344,11 @@ inline constexpr auto kRows<Drain> = std::tuple{
     Field{"token", &Drain::token, kOptional},
 };
 template <>
-inline constexpr const char *kWord<Reload> = "reload";
+inline constexpr std::string_view kWord<Reload> = "reload";
 template <>
 inline constexpr auto kRows<Reload> = std::tuple{Field{"token", &Reload::token}};
 template <>
-inline constexpr const char *kWord<Ping> = "ping";
+inline constexpr std::string_view kWord<Ping> = "ping";
 template <>
 inline constexpr auto kRows<Ping> = std::tuple{Field{"n", &Ping::n}};
 

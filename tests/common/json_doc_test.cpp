@@ -141,6 +141,10 @@ HF_TEST(depth_and_duplicates_among_many_members_are_bounded) {
   };
   HF_CHECK(JsonDoc::parse(nested(kJsonDepthMax)));
   HF_CHECK(!JsonDoc::parse(nested(kJsonDepthMax + 1)));
+  // Few members are told apart by length, first and last byte before they are compared.
+  HF_CHECK(JsonDoc::parse(R"({"acb":1,"adb":2,"":3})"));
+  HF_CHECK(!JsonDoc::parse(R"({"acb":1,"adb":2,"acb":3})"));
+  HF_CHECK(!JsonDoc::parse(R"({"":1,"adb":2,"":3})"));
   std::string many = "{";
   for (int i = 0; i < 1000; ++i) many += '"' + std::to_string(i) + "\":1,";
   HF_CHECK(JsonDoc::parse(many + "\"x\":1}"));

@@ -16,6 +16,9 @@ HF_TEST(every_byte_is_plain_or_not_wherever_it_stands) {
       std::string text(40, 'a');
       text[at] = c;
       HF_EQ(json_plain_bytes(text), plain ? text.size() : at);
+      for (size_t bytes = at + 1; bytes <= text.size(); ++bytes) {
+        HF_EQ(is_json_plain(std::string_view(text).substr(0, bytes)), plain);
+      }
     }
   }
 }
@@ -24,6 +27,7 @@ HF_TEST(a_run_ends_with_the_text) {
   const std::string text(64, 'a');
   for (size_t bytes = 0; bytes <= text.size(); ++bytes) {
     HF_EQ(json_plain_bytes(std::string_view(text).substr(0, bytes)), bytes);
+    HF_CHECK(is_json_plain(std::string_view(text).substr(0, bytes)));
   }
 }
 
