@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 
 #include "common/limits.h"
@@ -126,10 +127,15 @@ std::string SocketAddress::ip() const {
   const RawIp ip = raw_ip(*this);
   if (ip.size == 0) return "";
   char text[INET6_ADDRSTRLEN] = {};
-  if (::inet_ntop(ip.size == 4 ? AF_INET : AF_INET6, ip.bytes.data(), text, sizeof text) ==
-      nullptr) {
-    return "";
+  if (ip.size == 4) {  // of each connection; inet_ntop() formats it like any text
+    char *at = text;
+    for (size_t i = 0; i < ip.size; ++i) {
+      if (i > 0) *at++ = '.';
+      at = std::to_chars(at, text + sizeof text, ip.bytes[i]).ptr;
+    }
+    return text;
   }
+  if (::inet_ntop(AF_INET6, ip.bytes.data(), text, sizeof text) == nullptr) return "";
   return text;
 }
 

@@ -20,7 +20,7 @@ std::string text_of(int family, const void *bytes) {
 std::string client_network(std::string_view peer) {
   const std::string text(peer.substr(0, peer.find('%')));  // a link-local address names its link
   in_addr v4{};
-  if (inet_pton(AF_INET, text.c_str(), &v4) == 1) return text_of(AF_INET, &v4);
+  if (inet_pton(AF_INET, text.c_str(), &v4) == 1) return text;  // there is one way to write it
   in6_addr v6{};
   if (inet_pton(AF_INET6, text.c_str(), &v6) != 1) return {};
   if (IN6_IS_ADDR_V4MAPPED(&v6)) return text_of(AF_INET, &v6.s6_addr[12]);
