@@ -126,7 +126,9 @@ void log_line(LogLevel level, std::string_view text) noexcept {
   state().logger->info("{} {}", kLevelWords[static_cast<size_t>(level)], text);
 }
 
-void log_verbatim(std::string_view text) noexcept { state().logger->info("{}", text); }
+void log_verbatim(std::string_view text) noexcept {
+  state().logger->log(spdlog::level::info, spdlog::string_view_t(text.data(), text.size()));
+}
 
 std::string quoted(std::string_view value, size_t bytes_max) {
   constexpr char kHex[] = "0123456789abcdef";

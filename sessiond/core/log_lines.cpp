@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "common/json_plain.h"
+
 namespace holdfast::sessiond {
 namespace {
 
@@ -37,6 +39,9 @@ uint32_t take_code_point(std::string_view &text) {
 
 std::string ascii_json_text(std::string_view text) {
   std::string out = "\"";
+  const size_t plain = json_plain_bytes(text);
+  out += text.substr(0, plain);
+  text.remove_prefix(plain);
   while (!text.empty()) {
     const uint32_t point = take_code_point(text);
     if (point == '"' || point == '\\') {
@@ -56,9 +61,9 @@ std::string ascii_json_text(std::string_view text) {
 }
 
 std::string session_created_line(std::string_view session, std::string_view user, bool persistent) {
-  return fmt::format(
-      R"([SessionManager] session created {{"sessionId":{},"userId":{},"persistent":{}}})",
-      ascii_json_text(session), ascii_json_text(user), persistent);
+  std::string line = R"([SessionManager] session created {"sessionId":)";
+  line.append(ascii_json_text(session)).append(R"(,"userId":)").append(ascii_json_text(user));
+  return line.append(R"(,"persistent":)").append(persistent ? "true}" : "false}");
 }
 
 std::string sessions_skipped_line(size_t persistent_count) {
@@ -72,8 +77,9 @@ std::string sessions_cleaned_line(size_t count, size_t persistent_count) {
 }
 
 std::string session_deleted_line(std::string_view session, EndReason reason) {
-  return fmt::format(R"([SessionManager] session deleted {{"sessionId":{},"reason":"{}"}})",
-                     ascii_json_text(session), to_word(reason));
+  std::string line = R"([SessionManager] session deleted {"sessionId":)";
+  line.append(ascii_json_text(session)).append(R"(,"reason":")").append(to_word(reason));
+  return line.append("\"}");
 }
 
 }  // namespace holdfast::sessiond
