@@ -111,15 +111,18 @@ void Sessiond::run() { (void)event_base_dispatch(base_.get()); }  // ends by loo
 
 // Whatever an action causes (a command's answer may submit the next command) waits its turn.
 void Sessiond::step(Event event) {
-  events_.push_back(std::move(event));
-  if (stepping_) return;
+  if (stepping_) {
+    events_.push_back(std::move(event));
+    return;
+  }
   stepping_ = true;
-  while (!events_.empty()) {
-    const Event next = std::move(events_.front());
-    events_.pop_front();
-    core_.step(next, clock_.now(), actions_);
+  for (;;) {
+    core_.step(event, clock_.now(), actions_);
     for (Action &action : actions_) execute(action);
     actions_.clear();
+    if (events_.empty()) break;
+    event = std::move(events_.front());
+    events_.pop_front();
   }
   stepping_ = false;
   arm_wake();

@@ -46,11 +46,12 @@ struct SessionId {
   friend auto operator<=>(const SessionId &, const SessionId &) = default;
 };
 
-// For tables by id that are also asked with a text.
+// For tables by id that are also asked with a text. Not noexcept, for which libstdc++ keeps each
+// entry's hash beside it; else it computes the hash of every neighbour it passes again.
 struct SessionIdHash {
   using is_transparent = void;
-  size_t operator()(std::string_view id) const noexcept { return keyed_hash(id); }
-  size_t operator()(const SessionId &id) const noexcept { return keyed_hash(id.text()); }
+  size_t operator()(std::string_view id) const { return keyed_hash(id); }
+  size_t operator()(const SessionId &id) const { return keyed_hash(id.text()); }
 };
 struct SessionIdEqual {
   using is_transparent = void;

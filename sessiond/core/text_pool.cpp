@@ -3,6 +3,7 @@
 namespace holdfast::sessiond {
 
 const TextPool::Entry *TextPool::take(std::string_view text) {
+  if (text.empty()) return &empty_;
   auto at = texts_.find(text);
   if (at == texts_.end()) at = texts_.insert(Entry{std::string(text)}).first;
   ++at->holders_count;
@@ -10,7 +11,8 @@ const TextPool::Entry *TextPool::take(std::string_view text) {
 }
 
 void TextPool::release(const Entry *entry) {
-  if (entry != nullptr && --entry->holders_count == 0) texts_.erase(texts_.find(*entry));
+  if (entry == nullptr || entry == &empty_) return;
+  if (--entry->holders_count == 0) texts_.erase(texts_.find(*entry));
 }
 
 }  // namespace holdfast::sessiond
