@@ -25,7 +25,8 @@ inline constexpr std::chrono::milliseconds kSharedWaitMax{500};
 inline constexpr std::chrono::milliseconds kLinkPingInterval{2000};
 inline constexpr std::chrono::milliseconds kLinkSilenceMax{5000};
 inline constexpr std::chrono::milliseconds kLinkRetryMin{50};
-inline constexpr std::chrono::milliseconds kLinkRetryMax{2000};
+// Two seconds after sessiond is back its table has to be right: most of that is finding it.
+inline constexpr std::chrono::milliseconds kLinkRetryMax{1000};
 
 // Admin socket (PROTOCOL.md 2)
 inline constexpr size_t kAdminLineBytesMax = 8 * 1024;

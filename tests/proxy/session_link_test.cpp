@@ -156,6 +156,8 @@ HF_TEST(the_link_waits_for_a_sessiond_that_starts_later) {
   HF_CHECK(!t.link->send(link::Opened{kId, 1, StreamKind::get}));
   t.sessiond.appear();
   HF_CHECK(t.wait_for<link::Hello>());
+  // However long it was away: two seconds after its return its table is right.
+  HF_CHECK(LinkTiming{}.retry_max <= seconds{1});
 }
 
 HF_TEST(the_snapshot_names_every_session_between_its_two_ends) {
