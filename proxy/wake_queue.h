@@ -52,10 +52,13 @@ class WakeQueue {
     (void)!write(wake_.get(), &one, sizeof one);  // ignoring: EAGAIN means it is readable already
   }
 
-  // The receiving thread: the descriptor to watch, and everything that has come; replaces `out`.
+  // The receiving thread: the descriptor to watch, and everything that has come; replaces `out`,
+  // whose memory serves the items to come.
   int fd() const noexcept { return wake_.get(); }
   void drain(std::vector<T> &out) {
     out.clear();
+    // What a burst needed is given back: after some of them it would look like a leak.
+    if (out.capacity() > kKeptItemsMax) out = std::vector<T>();
     // The wake-up is taken back before the items: one posted in between wakes the loop again.
     uint64_t wakes_count = 0;
     (void)!read(wake_.get(), &wakes_count, sizeof wakes_count);  // ignoring: EAGAIN, nothing came
@@ -65,6 +68,8 @@ class WakeQueue {
   }
 
  private:
+  static constexpr size_t kKeptItemsMax = 1024;
+
   std::mutex mutex_;
   std::vector<T> items_;
   bool woken_ = false;  // for what is in items_

@@ -42,6 +42,21 @@ HF_TEST(draining_replaces_what_was_there) {
   HF_CHECK(got.empty());
 }
 
+HF_TEST(what_a_burst_needed_is_given_back) {
+  constexpr size_t kBurst = 100'000;
+  WakeQueue<size_t> queue;
+  for (size_t i = 0; i < kBurst; ++i) HF_CHECK(queue.post(size_t{i}, kBurst));
+  std::vector<size_t> got;
+  queue.drain(got);
+  HF_EQ(got.size(), kBurst);
+  for (int i = 0; i < 4; ++i) {  // both its memory and the receiver's have been in use by then
+    HF_CHECK(queue.post(size_t{7}, kBurst));
+    queue.drain(got);
+    HF_EQ(got.size(), size_t{1});
+  }
+  HF_CHECK(got.capacity() < kBurst / 10);
+}
+
 HF_TEST(a_full_mailbox_refuses_and_accepts_again_after_draining) {
   WorkerMailbox mailbox;
   for (size_t i = 0; i < WorkerMailbox::kMessagesMax; ++i) HF_CHECK(mailbox.post(RestoreDone{}));
@@ -99,6 +114,7 @@ int main() {
   const CMUnitTest tests[] = {
       HF_UNIT(a_posted_message_wakes_the_worker_until_it_is_drained),
       HF_UNIT(draining_replaces_what_was_there),
+      HF_UNIT(what_a_burst_needed_is_given_back),
       HF_UNIT(a_full_mailbox_refuses_and_accepts_again_after_draining),
       HF_UNIT(a_refused_configuration_takes_its_listeners_with_it),
       HF_UNIT(messages_of_several_threads_all_arrive_in_each_sender_s_order),
