@@ -166,7 +166,11 @@ HF_TEST(a_backend_that_does_not_read_the_request_is_504) {
   Connection client = Connection::tcp(pair.proxy_port());
   client.send(kPost);
   const std::string piece(64 * 1024, 'x');
-  while (!client.readable(Millis{20})) (void)client.send_some(piece);
+  const Deadline deadline(kSoon);
+  while (!client.readable(Millis{20})) {
+    HF_CHECK(!deadline.over());
+    (void)client.send_some(piece);
+  }
   HF_EQ(status_of(client), 504);
 }
 
