@@ -24,6 +24,9 @@ void FakeServer::on_bytes(std::string_view bytes) {
       request_whole_ = request_->arrived = true;
       books_.trace().note("server {} has all of request {}", index_, request_->plan.tag);
       if (answer_done_) end_exchange();
+    } else if (holds_surplus()) {
+      drop_surplus();
+      finish_answer();
     } else {
       require(in_.empty(), "D3", "server {} gets {} bytes behind request {}", index_, in_.size(),
               request_->plan.tag);
@@ -65,12 +68,22 @@ bool FakeServer::silent() const {
   return request_ != nullptr && !has_unsent() && (answer_ == nullptr || !answer_->whole);
 }
 
+// The answer is out, the surplus behind it is not: the proxy may take the connection.
+bool FakeServer::holds_surplus() const {
+  return request_whole_ && answer_ != nullptr && answer_->sent_bytes == answer_->plan.whole_bytes &&
+         answer_->plan.wire.size() > answer_->plan.whole_bytes;
+}
+
+// What comes behind an answer when the next request is on its way already is taken for that one's
+// answer by anybody, and an end for its end: not here.
+void FakeServer::drop_surplus() {
+  answer_->plan.wire.resize(answer_->plan.whole_bytes);
+  answer_->plan.end = AnswerPlan::End::keep;
+}
+
 size_t FakeServer::write(size_t bytes_max) {
   AnswerPlan &plan = answer_->plan;
-  // What comes behind an answer when the next request is on its way already is taken for that one's
-  // answer by anybody: not here.
-  if (answer_->sent_bytes == plan.whole_bytes && request_whole_ && end_.bytes_for_us() > 0)
-    plan.wire.resize(plan.whole_bytes);
+  if (holds_surplus() && end_.bytes_for_us() > 0) drop_surplus();
   const size_t sent =
       end_.write(std::string_view(plan.wire).substr(answer_->sent_bytes, bytes_max));
   answer_->sent_bytes += sent;

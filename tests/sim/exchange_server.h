@@ -55,6 +55,8 @@ class FakeServer {
 
  private:
   bool read_head();
+  bool holds_surplus() const;
+  void drop_surplus();
   void finish_answer();
   void end_exchange();
   void note_broken();

@@ -55,6 +55,7 @@ class World {
       std::vector<uint64_t> streams;
       MonoTime last_activity = MonoTime::min();
       MonoTime last_use = MonoTime::min();
+      bool used = false;
     };
     Wish wish;
     size_t home = 0;  // the proxy it began at
@@ -99,7 +100,7 @@ class World {
   void disconnect(Node &node);
   bool deliver_up(Wire &wire);
   bool deliver_down(Wire &wire);
-  void deliver_to_proxy(Node &node, const link::ToProxy &message);
+  void deliver_to_proxy(Node &node, const link::ToProxy &message, MonoTime said);
   void deliver_some();
   void tidy_wires();
   void break_wire(Wire &wire, size_t up_kept, size_t down_kept);
@@ -121,8 +122,10 @@ class World {
   void close_streams_at_random(Node &node, Client &client);
   void finish_client(const std::string &session, const Client &client);
   bool held_anywhere(const Node &node, const std::string &session) const;
-  void check_drop(Node &node, const link::DropIfIdle &order, const Client &before);
-  void check_last_drop(const Node &node, const link::DropIfIdle &order, const Client &before);
+  void check_drop(Node &node, const link::DropIfIdle &order, const Client &before, MonoTime said);
+  bool used_unseen(const Node &node, const Client &before, MonoTime said) const;
+  void check_last_drop(const Node &node, const link::DropIfIdle &order, const Client &before,
+                       MonoTime said) const;
   void check_waits() const;
 
   // ---- trouble and admins (world_faults.cpp) ----

@@ -135,7 +135,7 @@ void World::begin_request(Node &node, Client &client) {
   require(outcome == ProxySide::Begin::begun, "S2", "{} is held and not to be had",
           client.wish.session);
   use.requests[exchange] = counts;
-  client.used = true;
+  client.used = use.used = true;
   if (counts) use.last_activity = clock_.now();
 }
 
@@ -177,7 +177,8 @@ void World::finish_client(const std::string &session, const Client &client) {
 }
 
 // What sessiond believed does not matter here: no order may end what its client still uses.
-void World::check_drop(Node &node, const link::DropIfIdle &order, const Client &before) {
+void World::check_drop(Node &node, const link::DropIfIdle &order, const Client &before,
+                       MonoTime said) {
   const std::string &id = order.session;
   if (before.stage != Client::Stage::live || node.proxy->holds(id)) return;
   const MonoTime now = clock_.now();
@@ -188,24 +189,35 @@ void World::check_drop(Node &node, const link::DropIfIdle &order, const Client &
     require(use.streams.empty() && use.last_use <= now - idle_min, "S3",
             "{} ended although it is used", id);
   } else if (order.reason == EndReason::unused_timeout) {
-    require(!before.used && now - before.created >= idle_min, "S2",
-            "{} ended as unused, which it is not", id);
+    const bool used = before.used && !used_unseen(node, before, said);
+    require(!used && now - before.created >= idle_min, "S2", "{} ended as unused, which it is not",
+            id);
   } else {
     // Of a proxy that never served it there is no moment to count from.
     const MonoTime last = std::max(use.last_activity, MonoTime{});
     require(use.last_activity <= now - idle_min, "S2", "{} ended after {} ms, not {}", id,
             (now - last).count(), idle_min.count());
   }
-  if (!order.keep_backend) check_last_drop(node, order, before);
+  if (!order.keep_backend) check_last_drop(node, order, before, said);
+}
+
+// Another proxy of the node has used it, and sessiond, started anew, had yet to hear of that one.
+bool World::used_unseen(const Node &node, const Client &before, MonoTime said) const {
+  return !before.use(node.index).used &&
+         std::any_of(nodes_.begin(), nodes_.end(), [&](const auto &other) {
+           const bool known = other->known_since && *other->known_since <= said;
+           return &other->clients == &node.clients && before.use(other->index).used && !known;
+         });
 }
 
 // The backend is told that the session is over: it must be for every proxy of the node, as far as
-// sessiond could have known.
-void World::check_last_drop(const Node &node, const link::DropIfIdle &order, const Client &before) {
+// sessiond could have known when it said so.
+void World::check_last_drop(const Node &node, const link::DropIfIdle &order, const Client &before,
+                            MonoTime said) const {
   const std::string &id = order.session;
   for (const auto &other : nodes_) {
     const bool known = other.get() != &node && &other->clients == &node.clients &&
-                       other->known_since && other->proxy->holds(id);
+                       other->known_since && *other->known_since <= said && other->proxy->holds(id);
     if (!known) continue;
     const Client::Use &use = before.use(other->index);
     for (const auto &[exchange, counts] : use.requests) {
@@ -287,7 +299,7 @@ void World::Node::on_begun(const std::string &session, uint64_t exchange) {
   const bool counts = use.waiting.at(exchange);
   use.waiting.erase(exchange);
   use.requests[exchange] = counts;
-  at->second.used = true;
+  at->second.used = use.used = true;
   if (counts) use.last_activity = world.clock_.now();
 }
 

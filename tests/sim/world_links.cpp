@@ -171,17 +171,18 @@ bool World::deliver_up(Wire &wire) {
 bool World::deliver_down(Wire &wire) {
   Node &node = *nodes_[wire.node];
   if (wire.proxy_told || wire.down.empty() || node.frozen_since) return false;
+  const MonoTime said = wire.down.oldest();
   const link::ToProxy message = wire.down.pop(rng_);
   const bool lossy = !scenario_.honest && !healing_;
-  if (!lossy || !rng_.percent(2)) deliver_to_proxy(node, message);
-  if (lossy && rng_.percent(2)) deliver_to_proxy(node, message);
+  if (!lossy || !rng_.percent(2)) deliver_to_proxy(node, message, said);
+  if (lossy && rng_.percent(2)) deliver_to_proxy(node, message, said);
   if (wire.down.empty() && !wire.broken && std::exchange(wire.may_drain, false)) {
     core_step(sessiond::Drained{wire.id});
   }
   return true;
 }
 
-void World::deliver_to_proxy(Node &node, const link::ToProxy &message) {
+void World::deliver_to_proxy(Node &node, const link::ToProxy &message, MonoTime said) {
   if (trace_.on()) {
     trace_.note("{} proxy {} hears {}", clock_.now().time_since_epoch().count(), node.index,
                 link::encode(message));
@@ -192,10 +193,12 @@ void World::deliver_to_proxy(Node &node, const link::ToProxy &message) {
   }
   const auto *const order = std::get_if<link::DropIfIdle>(&message);
   const auto at = order != nullptr ? node.clients.find(order->session) : node.clients.end();
-  if (at == node.clients.end()) return node.proxy->on_message(message);
+  // Invented lines may have made it the holder of a session that another has.
+  const bool misled = !scenario_.honest && order != nullptr && !node.proxy->holds(order->session);
+  if (at == node.clients.end() || misled) return node.proxy->on_message(message);
   const Client before = at->second;
   node.proxy->on_message(message);
-  check_drop(node, *order, before);
+  check_drop(node, *order, before, said);
 }
 
 void World::deliver_some() {
@@ -240,9 +243,11 @@ void World::chatter() {
   record.idle_ms = static_cast<int64_t>(rng_.below(100'000));
   record.age_ms = record.idle_ms;
   // Whose a session is nobody can say better later: that much is true.
+  bool begun = true;
   for (const auto &clients : clients_) {
     const auto at = clients->find(session);
     if (at == clients->end()) continue;
+    begun = at->second.stage == Client::Stage::live;
     record.user = at->second.wish.user;
     record.policy = at->second.wish.policy;
     record.transport = at->second.wish.transport;
@@ -264,7 +269,11 @@ void World::chatter() {
       link::Reloaded{static_cast<int64_t>(1 + rng_.below(last_token_ + 1)), false, "no"},
       link::Admit{"short", "-", "", Transport::streamable, "", "", ""},
   };
-  core_step(sessiond::Message{id, lines[rng_.below(lines.size())]});
+  const link::ToSessiond &line = lines[rng_.below(lines.size())];
+  // Nor does anybody say of one that it has begun before it has: until then its id is a secret.
+  const bool begins =
+      std::holds_alternative<link::Snapshot>(line) || std::holds_alternative<link::Bound>(line);
+  if (begun || !begins) core_step(sessiond::Message{id, line});
 }
 
 // ---- time ----
