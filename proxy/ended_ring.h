@@ -16,6 +16,8 @@ namespace holdfast::proxy {
 class EndedRing {
  public:
   void add(link::Ended ended) {
+    // Asked once more about what has ended, we know no more than we have said.
+    if (ended.reason == EndReason::unknown && contains(ended.session)) return;
     if (waiting_.size() == kUnackedEndsMax) waiting_.pop_front();
     waiting_.push_back(std::move(ended));
   }

@@ -503,6 +503,21 @@ HF_TEST(of_too_many_unacknowledged_ends_the_oldest_are_forgotten) {
   HF_EQ(ring.waiting().size(), kUnackedEndsMax - 1);
 }
 
+// sessiond may ask again and again about what it has not heard of.
+HF_TEST(that_an_ended_session_is_unknown_is_no_further_end) {
+  EndedRing ring;
+  ring.add({session_id(1), EndReason::backend_ended, 0});
+  for (int i = 0; i < 3; ++i) {
+    ring.add({session_id(1), EndReason::unknown, 0});
+    ring.add({session_id(2), EndReason::unknown, 0});
+  }
+  HF_EQ(ring.waiting().size(), size_t{2});
+  HF_EQ(ring.waiting().front().reason, EndReason::backend_ended);
+  ring.acknowledge(session_id(2));
+  ring.add({session_id(2), EndReason::unknown, 0});
+  HF_EQ(ring.waiting().size(), size_t{2});
+}
+
 // ---- trouble ----
 
 HF_TEST(a_silent_sessiond_is_left_and_dialled_again) {
@@ -678,6 +693,7 @@ int main() {
       HF_UNIT(changed_policy_names_are_said_in_a_new_hello_and_unchanged_ones_are_not),
       HF_UNIT(ends_are_repeated_after_a_reconnect_until_acknowledged),
       HF_UNIT(of_too_many_unacknowledged_ends_the_oldest_are_forgotten),
+      HF_UNIT(that_an_ended_session_is_unknown_is_no_further_end),
       HF_UNIT(a_silent_sessiond_is_left_and_dialled_again),
       HF_UNIT(nonsense_ends_the_connection_and_nothing_else),
       HF_UNIT(an_unknown_message_is_answered_and_ignored),
