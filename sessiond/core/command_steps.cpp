@@ -35,7 +35,7 @@ bool Core::shut_down(Session &session, Turn &turn) {
     return true;
   }
   if (session.state == SessionState::closing) return false;
-  call_off(session, turn);
+  (void)stop_round(session, turn);  // ignoring: nobody is handed back what is about to end
   reaper_.disarm(session);
   session.state = SessionState::closing;
   session.end_reason = EndReason::admin;

@@ -69,10 +69,11 @@ bool Core::hand_over(const SessionId &id, LinkState &link, Turn &turn) {
   if (session == nullptr || !may_be_shared(*session) || !session->instance->linked()) return false;
   if (!holds(*session, mine)) {
     if (session->instance->node != mine.node || is_asked_alone(*session)) return false;
-    call_off(*session, turn);
+    const bool stopped = stop_round(*session, turn);
     ++counters_.restored;
     add_holder(*session, mine).unconfirmed = true;
     reaper_.arm(*session, turn.now);
+    if (stopped) offer(*session, turn);
   }
   Part &part = part_of(*session, mine);
   part.last_activity = std::max(part.last_activity, session->last_activity);
@@ -87,8 +88,9 @@ void Core::hold(Session &session, Instance &instance, Turn &turn) {
   const bool alone = session.state == SessionState::opening ||
                      session.transport != Transport::streamable || !session.instance->linked();
   if (alone) return move_to(session, instance);
-  call_off(session, turn);
+  const bool stopped = stop_round(session, turn);
   add_holder(session, instance);
+  if (stopped) offer(session, turn);
 }
 
 // ---- agreeing ----
@@ -162,10 +164,10 @@ bool Core::still_wanted(const Session &session, const DueRule &rule, MonoTime no
          now - session.last_activity >= rule.idle_min;
 }
 
-// The session goes on: whoever lets requests wait need not do so any longer, and whoever has
-// forgotten it already gets it again.
-void Core::call_off(Session &session, Turn &turn) {
-  if (!session.sharing || session.sharing->stage == Stage::quiet) return;
+// Whoever lets requests wait need not do so any longer. True: there was a round, and if the session
+// goes on it is to be offered to whoever has forgotten it already.
+bool Core::stop_round(Session &session, Turn &turn) {
+  if (!session.sharing || session.sharing->stage == Stage::quiet) return false;
   session.sharing->stage = Stage::quiet;
   for (const auto &holding : session.sharing->holders) {
     const bool waits = std::exchange(holding->probe, ProbeState::none) == ProbeState::idle;
@@ -175,7 +177,12 @@ void Core::call_off(Session &session, Turn &turn) {
   }
   waiting_may_settle_ = waiting_may_settle_ || session.asked == Ask::eviction;
   if (!session.sharing->asked_alone) set_asked(session, Ask::none);
-  offer(session, turn);
+  return true;
+}
+
+// The session goes on with the holders it has, and with those that have forgotten it already.
+void Core::call_off(Session &session, Turn &turn) {
+  if (stop_round(session, turn)) offer(session, turn);
 }
 
 // An `ended` that speaks for this holder alone.
@@ -217,7 +224,7 @@ void Core::take_away(Session &session, const Instance &instance, Turn &turn) {
 }
 
 void Core::leave(Session &session, Instance &instance, Turn &turn) {
-  call_off(session, turn);
+  const bool stopped = stop_round(session, turn);
   const bool ordered = session.state == SessionState::closing;
   const bool first = session.instance == &instance;
   if (first) {
@@ -229,6 +236,9 @@ void Core::leave(Session &session, Instance &instance, Turn &turn) {
                                    [&](const auto &h) { return h->instance != &instance; });
     table_.move_to(session, *(*next)->instance);
   }
+  // Only now: nobody is handed what a lost instance holds. And not later: who leaves gets it back,
+  // if at all, for another reason than the round.
+  if (stopped) offer(session, turn);
   take_away(session, instance, turn);
   if (session.state == SessionState::open) reaper_.arm(session, turn.now);
   if (!first || !ordered) return;

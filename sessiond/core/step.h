@@ -155,6 +155,7 @@ class Core {
   void probe(Session &session, const DueRule &rule, Turn &turn);
   void decide(Session &session, Turn &turn);
   bool still_wanted(const Session &session, const DueRule &rule, MonoTime now) const;
+  bool stop_round(Session &session, Turn &turn);
   void call_off(Session &session, Turn &turn);
   void forget_holder(Session &session, LinkState &link, EndReason reason, Turn &turn);
   void take_away(Session &session, const Instance &instance, Turn &turn);

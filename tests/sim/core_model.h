@@ -60,7 +60,9 @@ struct Known {
   int64_t round = 0;
   EndReason reason = EndReason::idle_timeout;
   Millis idle_min{0};
-  bool asked_alone = false;  // its first holder, before there was another
+  bool asked_alone = false;            // its first holder, before there was another
+  std::set<sessiond::LinkId> forgot;   // who has done so in this round
+  std::set<sessiond::LinkId> refused;  // who has said that it cannot hold it
   bool was_shared = false;
 
   // Who is told what only one is to do.
@@ -201,6 +203,7 @@ class CoreModel {
                      const sessiond::Session &real) const;
   void check_holders(const std::string &id, const Known &known,
                      const sessiond::Session &real) const;
+  void check_siblings(const sessiond::Core &core) const;
   void check_counts(const sessiond::Core &core) const;
   void check_graves(const sessiond::Core &core);
 

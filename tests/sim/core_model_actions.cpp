@@ -251,6 +251,7 @@ void CoreModel::judge(LinkId link, const link::Probe &probe) {
   require(probe.round > known.round, "S2", "{}: a round that has been", probe.session);
   link::DropIfIdle as_one{probe.session, probe.idle_ms_min, probe.reason, false};
   judge_asked_alone(link, known, as_one);
+  if (known.stage == Stage::quiet) known.forgot.clear();
   known.stage = Stage::probing;
   known.round = probe.round;
   known.reason = probe.reason;

@@ -130,6 +130,7 @@ void CoreModel::check(const sessiond::Core &core) {
     require(real != nullptr, "F1", "{} is missing", id);
     check_session(id, known, *real);
   }
+  check_siblings(core);
   check_counts(core);
   check_graves(core);
   for (const auto &[token, command] : commands_) {
@@ -185,6 +186,30 @@ void CoreModel::check_holders(const std::string &id, const Known &known,
     require(holding->in_flight == told->in_flight && holding->streams == told->streams, "S2",
             "{}: {} in flight and {} streams at one holder, not {} and {}", id, holding->in_flight,
             holding->streams, told->in_flight, told->streams);
+  }
+}
+
+// Whichever of its proxies a client meets, it finds its session at once, but for what a link that
+// takes no more now will be handed, for who has forgotten it in a round that is not over, and while
+// its only holder may have been asked to end it.
+void CoreModel::check_siblings(const sessiond::Core &core) const {
+  for (const auto &[id, known] : sessions_) {
+    if (known.state != SessionState::open || known.transport != Transport::streamable) continue;
+    if (known.holders.empty()) continue;
+    // A connection that is gone may have carried such an order, and lost the answer.
+    const bool asked_alone = !known.shared() && (known.asked != sessiond::Ask::none ||
+                                                 !links_.at(known.holder()).snapshot_taken);
+    if (asked_alone) continue;
+    const bool agreeing = known.stage != sessiond::Sharing::Stage::quiet;
+    for (const auto &[link, state] : links_) {
+      const bool takes_more =
+          state.instance && !state.restoring && !core.links().at(link).piece_out;
+      const bool does_without =
+          known.refused.contains(link) || (agreeing && known.forgot.contains(link));
+      require(
+          !takes_more || state.node != known.node || does_without || known.find(link) != nullptr,
+          "F4", "{} is not to be had at link {}", id, static_cast<uint64_t>(link));
+    }
   }
 }
 

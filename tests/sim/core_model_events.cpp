@@ -311,7 +311,11 @@ void CoreModel::forget_holder(const std::string &session, LinkId link, EndReason
   Known &known = sessions_.at(session);
   const bool leaving = known.stage == sessiond::Sharing::Stage::leaving && known.holder() != link &&
                        known.reason == reason;
-  if (!leaving) return leave(session, link);
+  if (!leaving) {
+    if (reason == EndReason::backend_lost) known.refused.insert(link);
+    return leave(session, link);
+  }
+  known.forgot.insert(link);
   erase_holder(known, link);
   if (known.shared()) return;
   if (wanted(known)) {

@@ -44,6 +44,23 @@ struct Two : Rig {
   }
 };
 
+// The same and a third proxy; in the round that ends the session the second has forgotten it, and
+// the third is about to.
+struct Leaving : Two {
+  LinkId third = hello("i3");
+
+  Leaving() {
+    (void)take<link::Restored>(third);
+    active(third, sid(1));
+    const int64_t round = probed();
+    for (const LinkId link : {first, second, third}) idle(link, round);
+    ended(second, sid(1), EndReason::idle_timeout);
+    (void)take<link::Restored>(second);
+    HF_EQ(holders(), 2u);
+  }
+  size_t holders() const { return session().sharing ? session().sharing->holders.size() : 1; }
+};
+
 }  // namespace
 
 HF_TEST(a_new_sibling_is_handed_what_the_others_hold_and_all_are_told_of_each_other) {
@@ -143,20 +160,40 @@ HF_TEST(one_that_is_alive_keeps_it_for_all) {
 }
 
 HF_TEST(who_forgot_it_too_early_gets_it_back) {
-  Two rig;
-  const LinkId third = rig.hello("i3");
-  HF_EQ(rig.take<link::Restored>(third).size(), 1u);
-  rig.active(third, sid(1), Millis{0});
-  const int64_t round = rig.probed();
-  rig.idle(rig.first, round);
-  rig.idle(rig.second, round);
-  rig.idle(third, round);
-  rig.ended(rig.second, sid(1), EndReason::idle_timeout);
-  (void)rig.take<link::Restored>(rig.second);
-  rig.alive(third, sid(1), Millis{0}, 1);  // its wait was over before it was told to forget
+  Leaving rig;
+  rig.alive(rig.third, sid(1), Millis{0}, 1);  // its wait was over before it was told to forget
   HF_EQ(rig.take<link::Restored>(rig.second).size(), 1u);
   HF_EQ(rig.take<link::Release>(rig.first).size(), 1u);
-  HF_EQ(rig.session().sharing->holders.size(), 3u);
+  HF_EQ(rig.holders(), 3u);
+}
+
+HF_TEST(it_gets_it_back_also_when_the_first_of_its_holders_is_lost) {
+  Leaving rig;
+  rig.down(rig.first);
+  HF_EQ(rig.take<link::Restored>(rig.second).size(), 1u);
+  HF_EQ(rig.holders(), 2u);
+}
+
+HF_TEST(it_gets_it_back_once_when_a_snapshot_names_the_session) {
+  Leaving rig;
+  rig.say(rig.first, link::Snapshot{record(sid(1))});
+  HF_EQ(rig.take<link::Restored>(rig.second).size(), 1u);
+  HF_EQ(rig.holders(), 3u);
+}
+
+HF_TEST(who_forgot_it_and_names_it_holds_it_once) {
+  Leaving rig;
+  rig.active(rig.second, sid(1));
+  HF_EQ(rig.holders(), 3u);
+}
+
+HF_TEST(it_is_not_given_back_what_an_admin_ends) {
+  Leaving rig;
+  rig.step(ShutdownSession{Token{1}, sid(1)});
+  HF_CHECK(rig.take<link::Restored>(rig.second).empty());
+  HF_EQ(rig.take<link::Release>(rig.first).size(), 1u);
+  HF_EQ(rig.take<link::Drop>(rig.first).size(), 1u);
+  HF_EQ(rig.holders(), 2u);
 }
 
 HF_TEST(a_holder_that_is_lost_calls_the_round_off_and_its_clock_begins_anew) {
@@ -292,6 +329,10 @@ int main() {
       HF_UNIT(a_session_ends_when_all_are_idle_and_one_tells_the_backend),
       HF_UNIT(one_that_is_alive_keeps_it_for_all),
       HF_UNIT(who_forgot_it_too_early_gets_it_back),
+      HF_UNIT(it_gets_it_back_also_when_the_first_of_its_holders_is_lost),
+      HF_UNIT(it_gets_it_back_once_when_a_snapshot_names_the_session),
+      HF_UNIT(who_forgot_it_and_names_it_holds_it_once),
+      HF_UNIT(it_is_not_given_back_what_an_admin_ends),
       HF_UNIT(a_holder_that_is_lost_calls_the_round_off_and_its_clock_begins_anew),
       HF_UNIT(a_proxy_that_does_not_answer_holds_nothing_up_but_this_session),
       HF_UNIT(a_clients_delete_ends_it_for_all_for_ever),
