@@ -129,6 +129,8 @@ void Core::on_message(LinkState &link, const link::Idle &idle, Turn &turn) {
   holding->probe = ProbeState::idle;
   holding->last_activity = turn.now - age_of(idle.idle_ms);
   merge(*session);
+  // A report that was long on its way had made the session look young, and put its next look off.
+  if (session->state == SessionState::open) reaper_.arm(*session, turn.now);
   const auto &holders = session->sharing->holders;
   const bool all = std::all_of(holders.begin(), holders.end(),
                                [](const auto &h) { return h->probe == ProbeState::idle; });

@@ -219,6 +219,17 @@ HF_TEST(a_proxy_that_does_not_answer_holds_nothing_up_but_this_session) {
   HF_EQ(rig.take<link::Probe>(rig.second).size(), 1u);
 }
 
+HF_TEST(nor_does_a_report_that_came_late_put_off_the_next_round) {
+  Two rig;
+  const int64_t round = rig.probed();
+  rig.active(rig.second, sid(1));
+  rig.idle(rig.first, round);
+  rig.idle(rig.second, round);
+  HF_EQ(rig.take<link::DropIfIdle>(rig.second).size(), 1u);  // whose answer was lost
+  rig.pass(minutes{1});
+  HF_EQ(rig.take<link::Probe>(rig.second).size(), 1u);
+}
+
 HF_TEST(a_clients_delete_ends_it_for_all_for_ever) {
   Two rig;
   rig.ended(rig.second, sid(1), EndReason::client_delete);
@@ -335,6 +346,7 @@ int main() {
       HF_UNIT(it_is_not_given_back_what_an_admin_ends),
       HF_UNIT(a_holder_that_is_lost_calls_the_round_off_and_its_clock_begins_anew),
       HF_UNIT(a_proxy_that_does_not_answer_holds_nothing_up_but_this_session),
+      HF_UNIT(nor_does_a_report_that_came_late_put_off_the_next_round),
       HF_UNIT(a_clients_delete_ends_it_for_all_for_ever),
       HF_UNIT(a_delete_that_is_told_late_reaches_who_holds_it_now),
       HF_UNIT(a_delete_is_remembered_although_nobody_has_named_the_session_yet),
