@@ -285,6 +285,7 @@ void RegistryProxy::bind(const Wish &wish) {
   } else if (auto record = registry_.record(wish.session, backends_)) {
     (void)say(link::Snapshot{std::move(*record)});
   }
+  note_activity();
 }
 
 void RegistryProxy::release(const Wish &wish, ReleaseReason reason) {
