@@ -252,6 +252,15 @@ void World::chatter() {
     record.policy = at->second.wish.policy;
     record.transport = at->second.wish.transport;
   }
+  // Its client may have left it.
+  for (const auto &node : nodes_) {
+    for (const link::Record &held : node->proxy->records()) {
+      if (held.session != session) continue;
+      record.user = held.user;
+      record.policy = held.policy;
+      record.transport = held.transport;
+    }
+  }
   const std::vector<link::ToSessiond> lines{
       link::Snapshot{record},
       link::SnapshotBegin{},
