@@ -18,7 +18,7 @@ std::string text_of(int family, const void *bytes) {
 }  // namespace
 
 std::string client_network(std::string_view peer) {
-  const std::string text(peer.substr(0, peer.find('%')));  // a link-local address names its link
+  std::string text(peer.substr(0, peer.find('%')));  // a link-local address names its link
   in_addr v4{};
   if (inet_pton(AF_INET, text.c_str(), &v4) == 1) return text;  // there is one way to write it
   in6_addr v6{};

@@ -124,6 +124,8 @@ void Core::on_message(LinkState &link, const link::Idle &idle, Turn &turn) {
                        session->sharing->round == idle.round;
   if (!awaited) {
     turn.send(link.id, link::Release{idle.session});
+    // It may have been the first word of who holds it, after which other rules hold.
+    if (session->state == SessionState::open) reaper_.arm(*session, turn.now);
     return;
   }
   holding->probe = ProbeState::idle;
