@@ -57,7 +57,8 @@ void check_flat_over(Pair &pair, size_t sessions_count) {
   // But for those the load generator left in the middle.
   HF_CHECK(eventually([&] { return pair.sessions_count() < 1000; }));
   for (size_t i = 0; i < before.size(); ++i) {
-    const auto &[name, daemon] = daemons[i];
+    const char *const name = daemons[i].first;
+    Process *const daemon = daemons[i].second;
     HF_CHECK(eventually([&] { return sample(*daemon).files <= before[i].files + 20; }));
     const double grown_kib = sample(*daemon).rss_kib - before[i].rss_kib;
     if (grown_kib > 1024)
