@@ -85,7 +85,8 @@ size_t name_words(const AdminCommand &row) noexcept {
 
 const AdminCommand *find_command(const AdminWords &words) {
   for (const AdminCommand &row : kCommands) {
-    if (joined(words, name_words(row)) == row.name) return &row;
+    const size_t count = name_words(row);
+    if (words.size() >= count && joined(words, count) == row.name) return &row;
   }
   return nullptr;
 }

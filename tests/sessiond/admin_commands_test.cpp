@@ -88,6 +88,8 @@ HF_TEST(a_wrong_command_is_answered_with_what_was_meant) {
   HF_CHECK(contains(ask(service, "levitate now"), "try help"));
   HF_CHECK(ask(service, "shutdown session").starts_with("error: [usage] usage: shutdown session"));
   HF_CHECK(ask(service, "show info extra").starts_with("error: [usage]"));
+  // One word that reads like the two of a name; found by fuzzing, an assertion of sessiond.
+  HF_CHECK(ask(service, "\"show info\"").starts_with("error: [usage] unknown command"));
 }
 
 HF_TEST(levels_are_checked_before_anything_is_done) {
